@@ -1,0 +1,38 @@
+# Every target makes the environment that it needs; a fresh machine needs Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check facade format clean
+
+demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
+	$(BIN)/syncso demo
+
+test: $(STAMP)  ## the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## format, lint, types, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/python -m sync_blocking.codegen --check
+
+facade: $(STAMP)  ## generate sync_blocking from sync_async
+	$(BIN)/python -m sync_blocking.codegen
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "syncso needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group check --editable '.[all]'
+	@touch $(STAMP)

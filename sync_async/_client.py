@@ -1,0 +1,229 @@
+"""The client: settings, resources, opening and closing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from sync_async._errors import ArgumentError
+from sync_async._request import Answer, Endpoint, Repeat, checked_headers, make_request
+from sync_async._response import RawResponse, any_value, plain_headers
+from sync_async._settings import (
+    DEFAULT_MAX_CONNECTIONS,
+    DEFAULT_MAX_RETRIES,
+    ApiKey,
+    RequestOptions,
+    RequestOptionsDict,
+    SyncEnvironment,
+    Timeout,
+    as_max_retries,
+    as_request_options,
+    as_timeout,
+    find_api_key,
+    find_base_url,
+)
+from sync_async._transport import ClientSettings, Pool, Transport
+from sync_async.resources._resource import Caller
+from sync_async.resources.assets import AsyncAssets
+from sync_async.resources.batch import AsyncBatch
+from sync_async.resources.generations import AsyncGenerations
+from sync_async.resources.models import AsyncModels
+
+if TYPE_CHECKING:
+    import aiohttp
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+
+
+class AsyncSync:
+    """The sync.so API for asyncio programs.
+
+    A client is cheap to make: it opens no connection before its first request. Use it in one event loop, for
+    as many requests at once as you like, and close it: `async with AsyncSync() as client: …`.
+
+    Args:
+        api_key: The key, or a function that returns it, asked before each request. Else `SYNC_API_KEY` of the
+            environment, read now.
+        base_url: Where the API is. Else `SYNC_BASE_URL` of the environment, else that of `environment`.
+        environment: Which of sync.so's servers.
+        timeout: Seconds for a whole call, repeats included, or a `Timeout`; by default 10 s to connect and 60 s
+            for the answer.
+        max_retries: How often a failed attempt is repeated; 0 sends once.
+        follow_redirects: Whether redirects are followed; only within the API's own origin in any case.
+        headers: Sent with every request.
+        session: An aiohttp session of yours, which is used and never closed.
+        proxy: URL of an HTTP proxy. Proxy variables of the environment are not read.
+        max_connections: How many requests are under way at once; further ones queue.
+
+    Raises:
+        ArgumentError: There is no API key, or a setting cannot be right.
+
+    Example:
+        async with AsyncSync() as client:
+            job = await client.generations.create_with_files(
+                model="lipsync-2", video="face.mp4", audio="speech.wav"
+            )
+            done = await client.generations.wait(job.id)
+            print(done.output_url)
+    """
+
+    assets: AsyncAssets
+    batch: AsyncBatch
+    generations: AsyncGenerations
+    models: AsyncModels
+
+    def __init__(
+        self,
+        *,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
+        environment: SyncEnvironment = SyncEnvironment.DEFAULT,
+        timeout: float | Timeout | None = None,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        follow_redirects: bool = True,
+        headers: Mapping[str, str] | None = None,
+        session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+    ) -> None:
+        settings = ClientSettings(
+            base_url=find_base_url(base_url, environment),
+            key=find_api_key(api_key),
+            timeout=as_timeout(timeout),
+            max_retries=as_max_retries(max_retries),
+            follow_redirects=bool(follow_redirects),
+            headers=checked_headers("headers", headers or {}),
+        )
+        pool = Pool(session=session, proxy=proxy, max_connections=_checked_connections(max_connections))
+        self._use(Transport(settings, pool))
+
+    def _use(self, transport: Transport) -> None:
+        self._transport = transport
+        caller = Caller(transport)
+        self.assets = AsyncAssets(caller)
+        self.batch = AsyncBatch(caller)
+        self.generations = AsyncGenerations(caller)
+        self.models = AsyncModels(caller)
+
+    def with_options(
+        self,
+        *,
+        api_key: ApiKey | None = None,
+        timeout: float | Timeout | None = None,
+        max_retries: int | None = None,
+        follow_redirects: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Give a cheap copy with other settings that shares the connections; closing one closes both.
+
+        Args:
+            api_key: Another key.
+            timeout: Another timeout.
+            max_retries: Another number of repeats.
+            follow_redirects: Whether redirects within the API's origin are followed.
+            headers: Sent besides, or instead of, the client's own.
+
+        Raises:
+            ArgumentError: A setting cannot be right.
+        """
+        settings = self._transport.settings
+        changes: dict[str, Any] = {}
+        if api_key is not None:
+            changes["key"] = find_api_key(api_key)
+        if timeout is not None:
+            changes["timeout"] = as_timeout(timeout)
+        if max_retries is not None:
+            changes["max_retries"] = as_max_retries(max_retries)
+        if follow_redirects is not None:
+            changes["follow_redirects"] = follow_redirects
+        if headers is not None:
+            changes["headers"] = {**settings.headers, **checked_headers("headers", headers)}
+        copy = object.__new__(type(self))
+        copy._use(self._transport.with_settings(attrs.evolve(settings, **changes)))  # its own class
+        return copy
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> RawResponse[Any]:
+        """Call an endpoint that has no method here.
+
+        GET, HEAD, OPTIONS, PUT and DELETE are repeated like other safe requests. Others are repeated after a
+        lost answer only with an `idempotency_key` in `request_options`; give one only where the endpoint
+        honours it.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL, such as `/v2/voices`, percent-encoded where it needs to be.
+            query: Query parameters; None ones are left out, lists are joined with commas.
+            json: A JSON object to send.
+            request_options: What this call does otherwise than its client.
+
+        Returns:
+            The answer; `data` is the JSON value, the text, or None when it is empty.
+
+        Raises:
+            ArgumentError: The path does not start with one slash, or is a URL.
+            ApiError: The server answered with an error.
+
+        Example:
+            voices = (await client.request("GET", "/v2/voices")).data
+        """
+        options = as_request_options(request_options)
+        request = make_request(_endpoint(method, path, options), options, query=query, json_body=json)
+        response = await self._transport.send(request)
+        return RawResponse(
+            status_code=response.status,
+            headers=plain_headers(response.headers),
+            data=any_value(response),
+            idempotency_key=request.idempotency_key,
+        )
+
+    async def close(self) -> None:
+        """Close the connections; closing twice is fine. A session of yours stays open."""
+        await self._transport.pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._transport.settings.base_url!r})"
+
+    def __reduce__(self) -> Any:
+        msg = f"{type(self).__name__} is not pickled: it has connections and a key; make one per process"
+        raise TypeError(msg)
+
+
+def _endpoint(method: str, path: str, options: RequestOptions) -> Endpoint[Any]:
+    if not isinstance(method, str) or not method.isalpha():
+        raise ArgumentError("method", f"{method!r} is not an HTTP method such as 'GET'")
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+        raise ArgumentError("path", f"{path!r} is not a path below the base URL, such as '/v2/voices'")
+    if any(character.isspace() or not character.isprintable() for character in path):
+        raise ArgumentError("path", f"{path!r} holds a blank or a control character; percent-encode it")
+    if method.upper() in SAFE_METHODS:
+        return Endpoint(method.upper(), path, Repeat.SAFE, answer=Answer.ANY)
+    repeat = Repeat.KEYED if options.idempotency_key is not None else Repeat.NEVER
+    return Endpoint(method.upper(), path, repeat, answer=Answer.ANY)
+
+
+def _checked_connections(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError("max_connections", f"{value!r} is not a whole number from 1")
+    return value

@@ -1,0 +1,303 @@
+"""Requests go out, answers come in; what fails is repeated where the rules allow it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import attrs
+
+from sync_async import _retry
+from sync_async._errors import (
+    ApiConnectionError,
+    ApiError,
+    ApiTimeoutError,
+    ClosedError,
+    SyncError,
+)
+from sync_async._request import ApiRequest, Repeat
+from sync_async._response import ApiResponse, NoAnswer, error_of, value_of
+from sync_async._retry import Failure
+from sync_async._settings import Secret, Timeout
+from sync_async._version import __version__
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from sync_async._aiohttp import Exchange
+
+T = TypeVar("T")
+
+log = logging.getLogger("syncso")
+log.addHandler(logging.NullHandler())
+
+MAX_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+KEEPS_METHOD = (307, 308)
+
+
+@attrs.frozen(kw_only=True)
+class ClientSettings:
+    """All that the calls of a client have in common."""
+
+    base_url: str
+    key: Secret
+    timeout: Timeout
+    max_retries: int
+    follow_redirects: bool
+    headers: Mapping[str, str]
+
+    def base_headers(self) -> dict[str, str]:
+        """Give the headers of every request but the key."""
+        own = {"Accept": "application/json", "User-Agent": f"syncso/{__version__}"}
+        return merge_headers(own, self.headers)
+
+
+def merge_headers(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Put headers over others of the same name, in whatever case."""
+    replaced = {name.lower() for name in more}
+    return {**{name: value for name, value in headers.items() if name.lower() not in replaced}, **more}
+
+
+class Pool:
+    """The connections that a client and its copies share."""
+
+    def __init__(self, *, session: aiohttp.ClientSession | None, proxy: str | None, max_connections: int) -> None:
+        self._given = session
+        self._proxy = proxy
+        self._max_connections = max_connections
+        self._closed = False
+        self._pid = os.getpid()
+        self.exchange: Exchange | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.slots: asyncio.Semaphore
+
+    async def open(self) -> Exchange:
+        """Make the session on the running loop, or say why that cannot be.
+
+        Raises:
+            ClosedError: The client was closed.
+            SyncError: The client is in use on another loop.
+        """
+        from anyio import to_thread
+
+        http = await to_thread.run_sync(_import_aiohttp)  # 0.1 s and more, which the loop need not stand still for
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            msg = "this client is closed; make a new one"
+            raise ClosedError(msg)
+        if self.exchange is not None and self._pid != os.getpid():
+            self._forget(http)
+        if self.exchange is not None and self.loop is not loop:
+            raise SyncError(
+                f"this client is in use on another event loop ({self.loop!r}, now {loop!r}); make one client "
+                "per loop, or use the blocking client, which has a loop of its own"
+            )
+        if self.exchange is None:
+            session = self._given if self._given is not None else http.make_session()
+            self.exchange = http.Exchange(session=session, is_own=self._given is None, proxy=self._proxy)
+            self.slots = asyncio.Semaphore(self._max_connections)
+            self.loop, self._pid = loop, os.getpid()
+        return self.exchange
+
+    def _forget(self, http: Any) -> None:
+        """Leave connections that were inherited through a fork to the parent."""
+        if self.exchange is not None and self.exchange.is_own:
+            http.forget(self.exchange.session)
+        self.exchange = None
+
+    async def close(self) -> None:
+        """Close the session if it is ours; closing twice is fine."""
+        self._closed = True
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and exchange.is_own:
+            http = _import_aiohttp()
+            if self._pid == os.getpid():
+                await http.close(exchange.session)
+            else:
+                http.forget(exchange.session)
+
+
+def _import_aiohttp() -> Any:
+    from sync_async import _aiohttp
+
+    return _aiohttp
+
+
+class Transport:
+    """Sends requests with a client's settings over a pool that copies of the client share."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        pool: Pool,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.sleep = sleep
+        self.chance = chance
+        self.base_headers = settings.base_headers()
+
+    def with_settings(self, settings: ClientSettings) -> Transport:
+        """Give a transport with other settings over the same connections."""
+        return Transport(settings, self.pool, sleep=self.sleep, chance=self.chance)
+
+    async def fetch(self, request: ApiRequest[T]) -> T:
+        """Send a request and decode its answer.
+
+        Raises:
+            ApiError: The server answered with an error.
+            ApiConnectionError: No answer came, after all repeats that were allowed.
+            DecodeError: The answer is not what the endpoint promises.
+        """
+        return value_of(request, await self.send(request))
+
+    async def send(self, request: ApiRequest[Any]) -> ApiResponse:
+        """Send a request, repeat it where allowed, and return the answer of a success."""
+        pool = self.pool
+        if pool.exchange is None or pool.loop is not asyncio.get_running_loop():
+            await pool.open()
+        return await _Call(self, request).run()
+
+
+class _Call:
+    """One request with all its attempts."""
+
+    __slots__ = ("deadline", "redirects", "repeats", "request", "timeout", "transport", "tries")
+
+    def __init__(self, transport: Transport, request: ApiRequest[Any]) -> None:
+        self.transport = transport
+        self.request = request
+        self.timeout = request.timeout or transport.settings.timeout
+        self.deadline: float | None = None
+        self.tries = self.repeats = self.redirects = 0
+
+    async def run(self) -> ApiResponse:
+        while True:
+            try:
+                response = await self._attempt()
+            except NoAnswer as finding:
+                await self._repeat_after(self._error_of(finding), _failure_of(finding), None)
+                continue
+            if response.status < 300:  # noqa: PLR2004
+                return response
+            if not self._redirected(response):
+                error = error_of(self.request, response)
+                await self._repeat_after(error, _failure_of_answer(response.status, error), error.retry_after)
+
+    async def _attempt(self) -> ApiResponse:
+        transport, request = self.transport, self.request
+        url = transport.settings.base_url + request.target
+        async with transport.pool.slots:  # a queue of our own is no fault of the network's: no clock runs yet
+            exchange = transport.pool.exchange
+            if exchange is None:
+                msg = "the client was closed while this request was under way"
+                raise ClosedError(msg)
+            self.tries += 1
+            sent = exchange.run(request.endpoint.method, url, self._headers(), request.body, self.timeout)
+            if self.timeout.total is None:
+                response = await sent
+            else:
+                response = await self._in_time(sent)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s answered %d (attempt %d)", request.name, response.status, self.tries)
+        return response
+
+    async def _in_time(self, sent: Coroutine[Any, Any, ApiResponse]) -> ApiResponse:
+        if self.deadline is None:
+            self.deadline = asyncio.get_running_loop().time() + (self.timeout.total or 0.0)
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                return await sent
+        except TimeoutError as error:
+            raise NoAnswer("no answer within the call's timeout", reached=True, timed_out=True) from error
+
+    def _headers(self) -> Mapping[str, str]:
+        transport, request = self.transport, self.request
+        headers = {**transport.base_headers, "x-api-key": transport.settings.key.reveal()}
+        if isinstance(request.body, bytes):
+            headers["Content-Type"] = "application/json"
+        return merge_headers(headers, request.headers) if request.headers else headers
+
+    async def _repeat_after(self, error: SyncError, failure: Failure, hint: float | None) -> None:
+        """Wait until the request may be sent again, or raise its error."""
+        left = None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
+        attempt = _retry.Attempt(failure=failure, repeats=self.repeats, hint=hint, left=left)
+        transport, request = self.transport, self.request
+        wait = _retry.wait_before_repeat(
+            attempt,
+            repeat=request.repeat,
+            keyed=request.idempotency_key is not None,
+            replayable=request.body is None or isinstance(request.body, bytes) or request.body.replayable,
+            max_retries=transport.settings.max_retries if request.max_retries is None else request.max_retries,
+            chance=transport.chance(),
+        )
+        if wait is None:
+            raise error
+        log.info("%s: %s; attempt %d follows in %.2f s", request.name, error, self.tries + 1, wait)
+        await transport.sleep(wait)
+        self.repeats += not _retry.is_free(attempt)
+
+    def _error_of(self, finding: NoAnswer) -> ApiConnectionError:
+        request = self.request
+        unknown = finding.reached and request.repeat is not Repeat.SAFE
+        error = (ApiTimeoutError if finding.timed_out else ApiConnectionError)(
+            finding.problem + (_what_now(request) if unknown else ""),
+            request=request.name,
+            attempts=self.tries,
+            idempotency_key=request.idempotency_key,
+            outcome_unknown=unknown,
+        )
+        error.__cause__ = finding.__cause__
+        return error
+
+    def _redirected(self, response: ApiResponse) -> bool:
+        """Turn to the new target of a redirect that stays on the API's origin; others are never followed."""
+        settings = self.transport.settings
+        location = response.headers.get("Location")
+        keeps_method = response.status in KEEPS_METHOD or self.request.endpoint.method in ("GET", "HEAD")
+        if response.status not in REDIRECTS or not location or not keeps_method or not settings.follow_redirects:
+            return False
+        target = _target_below(settings.base_url, urljoin(settings.base_url + self.request.target, location))
+        if target is None or self.redirects == MAX_REDIRECTS:
+            return False
+        self.redirects += 1
+        self.request = attrs.evolve(self.request, target=target)
+        return True
+
+
+def _target_below(base_url: str, url: str) -> str | None:
+    """Give path and query of a URL on the API's origin, relative to the base URL."""
+    base, parts = urlsplit(base_url), urlsplit(url)
+    if (base.scheme, base.netloc) != (parts.scheme, parts.netloc) or not parts.path.startswith(base.path):
+        return None
+    return parts.path[len(base.path) :] + (f"?{parts.query}" if parts.query else "")
+
+
+def _failure_of(finding: NoAnswer) -> Failure:
+    if finding.hopeless:
+        return Failure.FINAL
+    return Failure.UNCLEAR if finding.reached else Failure.REFUSED
+
+
+def _failure_of_answer(status: int, error: ApiError) -> Failure:
+    if error.generation_id is not None and _retry.names_its_generation(status, error.error_code):
+        return Failure.FINAL  # the outcome is known: that generation
+    return _retry.failure_of_answer(status, error.error_code, error.body, error.retry_after)
+
+
+def _what_now(request: ApiRequest[Any]) -> str:
+    if request.idempotency_key is not None:
+        return (
+            "; the request may have been carried out. To learn the outcome without paying twice, send the same "
+            "arguments again with request_options=RequestOptions(idempotency_key=error.idempotency_key)"
+        )
+    return "; the request may have been carried out. It has no idempotency key: look before you send it again"

@@ -1,0 +1,1 @@
+"""Waiting for work that goes on at the server."""
