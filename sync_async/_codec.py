@@ -19,6 +19,7 @@ from cattrs.errors import AttributeValidationNote, BaseValidationError, Iterable
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from sync_async.types._model import ApiObject, JsonObject, is_wire_field, wire_name, wire_time
+from sync_async.types.batches import BatchResponse, CreateBatchResponse, ValidationResponse
 from sync_async.types.inputs import Audio, Image, Input, OtherInput, Tts, Video
 
 T = TypeVar("T")
@@ -90,6 +91,9 @@ def _make_converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook_func(_is_word, _text)
     converter.register_structure_hook_func(_is_optional_word, _optional_text)
     converter.register_structure_hook_func(lambda t: t == Input, functools.partial(_input, converter))
+    converter.register_structure_hook_func(
+        lambda t: t == CreateBatchResponse, functools.partial(_batch_answer, converter)
+    )
     converter.register_structure_hook_func(_is_list, _listing(converter))
     converter.register_structure_hook_factory(_is_api_object, lambda cls: _structure_object(cls, converter))
     converter.register_unstructure_hook_factory(_is_api_object, lambda cls: _unstructure_object(cls, converter))
@@ -170,6 +174,12 @@ def _input(converter: Converter, value: Any, _: Any) -> ApiObject:
     return converter.structure(value, INPUT_KINDS.get(kind, OtherInput))
 
 
+def _batch_answer(converter: Converter, value: Any, _: Any) -> ApiObject:
+    """Read the answer to a batch: a dry run answers with its status and nothing else."""
+    dry_run = type(value) is dict and value.get("status") == "VALIDATED" and "id" not in value
+    return converter.structure(value, ValidationResponse if dry_run else BatchResponse)
+
+
 def _listing(converter: Converter) -> Callable[[Any, Any], list[Any]]:
     make = functools.cache(lambda shape: list_structure_factory(shape, converter))
 
@@ -229,6 +239,8 @@ def _unstructure_object(cls: type[ApiObject], converter: Converter) -> Callable[
 
     def unstructure_object(model: ApiObject) -> JsonObject:
         wire = unstructure(model)
+        if None in wire.values():  # a field whose default is a value was unset on purpose
+            wire = {name: value for name, value in wire.items() if value is not None}
         for name, value in model.extra.items():
             wire.setdefault(name, value)
         return wire

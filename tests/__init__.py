@@ -1,0 +1,1 @@
+"""The tests, which read as sentences about behaviour."""
