@@ -39,13 +39,16 @@ class Source(Protocol):
     @property
     def size(self) -> int | None:
         """How many bytes there are; None when only sending tells."""
+        ...
 
     @property
     def replayable(self) -> bool:
         """Whether the bytes can be read a second time."""
+        ...
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Read the bytes from where they begin."""
+        ...
 
 
 @attrs.frozen

@@ -175,7 +175,8 @@ class AsyncSync:
             ApiError: The server answered with an error.
 
         Example:
-            voices = (await client.request("GET", "/v2/voices")).data
+            answer = await client.request("GET", "/v2/voices")
+            print(answer.data)
         """
         options = as_request_options(request_options)
         request = make_request(_endpoint(method, path, options), options, query=query, json_body=json)

@@ -197,7 +197,8 @@ def as_request_options(
     if not isinstance(value, Mapping):
         raise ArgumentError("request_options", f"{type(value).__name__} is neither a dict nor RequestOptions")
     known = [field.name for field in attrs.fields(RequestOptions)]
-    for name in value:
+    options: dict[str, Any] = dict(value)
+    for name in options:
         if name not in known:
             raise ArgumentError("request_options", f"{name!r} is no option; there are {', '.join(known)}")
-    return RequestOptions(**value)
+    return RequestOptions(**options)

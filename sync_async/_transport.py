@@ -77,7 +77,7 @@ class Pool:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.slots: asyncio.Semaphore
 
-    async def open(self) -> Exchange:
+    async def open(self) -> None:
         """Make the session on the running loop, or say why that cannot be.
 
         Raises:
@@ -100,10 +100,12 @@ class Pool:
             )
         if self.exchange is None:
             session = self._given if self._given is not None else http.make_session()
-            self.exchange = http.Exchange(session=session, is_own=self._given is None, proxy=self._proxy)
-            self.slots = asyncio.Semaphore(self._max_connections)
-            self.loop, self._pid = loop, os.getpid()
-        return self.exchange
+            self._start(http.Exchange(session=session, is_own=self._given is None, proxy=self._proxy), loop)
+
+    def _start(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        self.exchange = exchange
+        self.slots = asyncio.Semaphore(self._max_connections)
+        self.loop, self._pid = loop, os.getpid()
 
     def _forget(self, http: Any) -> None:
         """Leave connections that were inherited through a fork to the parent."""

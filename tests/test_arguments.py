@@ -127,7 +127,7 @@ async def test_what_cannot_be_right_is_refused_and_nothing_is_sent(
         {"input": [VIDEO, Audio(url="https://x/a", ref_id="a")], "segments": [SEGMENT]},
         {"input": [OtherInput(type="depth", extra={"map": "m"})]},
         {"input": (VIDEO, AUDIO)},
-        {"input": [v for v in (VIDEO.to_dict(), AUDIO.to_dict())]},
+        {"input": [VIDEO.to_dict(), AUDIO.to_dict()]},
         {"model": "a-model-of-tomorrow"},
         {"options": {"sync_mode": "a-mode-of-tomorrow", "i2v_prompt": "wave"}},
         {"output_file_name": "take_01-b"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +251,7 @@ async def test_batches_are_created_read_and_listed(server: Server, client: Async
     assert await client.batch.create(input=lines, dry_run=True) == ValidationResponse()
     server.answers[:] = []
     server.answer(200, [BATCH])
-    await client.batch.list(status="COMPLETED", created_after=datetime(2026, 1, 2, tzinfo=timezone.utc))
+    await client.batch.list(status="COMPLETED", created_after=datetime(2026, 1, 2, tzinfo=UTC))
     assert server.seen[-1].query == "status=COMPLETED&created_after=2026-01-02T00:00:00.000Z"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ from tests.conftest import GENERATION
 def test_a_generation_is_read_with_python_names_and_types() -> None:
     """Wire names become Python names, times become aware datetimes, inputs become their classes."""
     made = decode({**GENERATION, "outputUrl": "https://x/o.mp4?sig=1", "outputDuration": 9}, Generation)
-    assert made.created_at == datetime(2026, 11, 22, 10, tzinfo=timezone.utc)
+    assert made.created_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
     assert made.input == [Video(url="https://media.example/v.mp4"), Audio(url="https://media.example/a.wav")]
     assert made.output_url == "https://x/o.mp4?sig=1"
     assert made.output_duration == 9
@@ -188,9 +188,7 @@ GENERATIONS = st.builds(
     id=TEXT,
     status=TEXT,
     created_at=st.none()
-    | st.datetimes(timezones=st.just(timezone.utc)).map(
-        lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000)
-    ),
+    | st.datetimes(timezones=st.just(UTC)).map(lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000)),
     input=st.lists(
         st.builds(Video, url=TEXT) | st.builds(Audio, asset_id=TEXT, ref_id=st.none() | TEXT) | VOICES, max_size=3
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ from sync_async._retry import (
     wait_before_repeat,
 )
 
-NOW = datetime(2026, 11, 22, 10, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 def decide(failure: Failure, repeat: Repeat = Repeat.SAFE, **other: Any) -> float | None:

@@ -534,18 +534,18 @@ async def test_a_closed_client_says_so(server: Server, client: AsyncSync) -> Non
 
 def test_a_client_on_a_second_loop_says_so() -> None:
     """Rather than hang on sockets of a loop that has ended."""
-    client = AsyncSync(api_key="k", base_url="http://127.0.0.1:9", max_retries=0)
+    clients = [AsyncSync(api_key="k", base_url="http://127.0.0.1:9", max_retries=0)]
 
     async def use() -> None:
         with pytest.raises(ApiConnectionError):
-            await client.models.list()
+            await clients[0].models.list()
 
     asyncio.run(use())
     with pytest.raises(SyncError, match="another event loop"):
-        asyncio.run(client.models.list())
+        asyncio.run(clients[0].models.list())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the first loop is gone; nobody can close politely now
-        del client
+        clients.clear()
         gc.collect()
 
 

@@ -41,6 +41,7 @@ class Job(Protocol):
     @property
     def status(self) -> str:
         """Where the job stands."""
+        ...
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -77,13 +78,11 @@ class Waiter(Generic[JobT]):
     timeout: float | None = None
     on_update: OnUpdate[JobT] | None = None
     _last: JobT | None = attrs.field(default=None, init=False)
-    _pause: float = attrs.field(init=False)
+    _pause: float = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.kind.first_wait, takes_self=True)
+    )
     _failing_since: float | None = attrs.field(default=None, init=False)
     _deadline: float | None = attrs.field(default=None, init=False)
-
-    @_pause.default
-    def _first_pause(self) -> float:
-        return self.kind.first_wait
 
     async def wait(self) -> JobT:
         """Look until the job is over, and return it as it ended.

@@ -1,0 +1,59 @@
+"""What the generated classes stand on: the parts of the blocking client that no rule can derive."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from sync_async._client import AsyncSync
+from sync_blocking._loop import Portal
+
+ResourceT = TypeVar("ResourceT")
+
+
+class Facade(Generic[ResourceT]):
+    """A resource of the blocking client: the core's resource, and the way to the loop that it runs on."""
+
+    __slots__ = ("_async", "_portal")
+
+    def __init__(self, resource: ResourceT, portal: Portal) -> None:
+        self._async = resource
+        self._portal = portal
+
+
+class ClientFacade:
+    """Opening and closing of the blocking client."""
+
+    _async: AsyncSync
+    _portal: Portal
+
+    def _use(self, client: AsyncSync, portal: Portal) -> None:
+        raise NotImplementedError
+
+    def _copy(self, client: AsyncSync) -> Self:
+        """Give a client over another core client that shares the connections and the loop."""
+        copy = object.__new__(type(self))
+        copy._use(client, self._portal)  # its own class
+        return copy
+
+    def close(self) -> None:
+        """Close the connections; calls under way end with a ClosedError. Closing twice is fine."""
+        self._portal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._async).replace(type(self._async).__name__, type(self).__name__, 1)
+
+    def __reduce__(self) -> Any:
+        msg = f"{type(self).__name__} is not pickled: it has connections and a key; make one per process"
+        raise TypeError(msg)
