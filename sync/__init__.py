@@ -6,13 +6,11 @@ Nothing is defined here: the blocking client is that of `sync_blocking`, all els
 from sync import assets, batch, common, generations, models, webhooks
 from sync.client import AsyncSync, Sync
 from sync.common import *  # noqa: F403
-from sync.common import __all__ as _common
 from sync.environment import SyncEnvironment
 from sync.version import __version__
 from sync.webhooks import GenerationNotification, WebhookStatus
 
-__all__ = [  # noqa: PLE0604  # the names of sync.common are text
-    *_common,
+__all__ = [
     "AsyncSync",
     "GenerationNotification",
     "Sync",
@@ -26,3 +24,4 @@ __all__ = [  # noqa: PLE0604  # the names of sync.common are text
     "models",
     "webhooks",
 ]
+__all__ += common.__all__

@@ -224,7 +224,7 @@ class Portal:
         __tracebackhide__ = True
         try:
             runner = _runner_of(self._state)
-            if asyncio._get_running_loop() is not None:  # type: ignore[attr-defined]  # noqa: SLF001  # raises nothing
+            if asyncio._get_running_loop() is not None:  # noqa: SLF001  # raises nothing
                 _check_thread(runner, coroutine)
             call = _Call(coroutine)
             self._state.calls.add(call)
@@ -393,7 +393,8 @@ def _release(runner: _Runner, state: _Client) -> None:
     """Close a client's connections from the loop's thread, and end the loop with the last of them."""
     closing = runner.loop.create_task(state.close_connections())
     _CLOSING.add(closing)
-    closing.add_done_callback(lambda task: (_CLOSING.discard(task), _leave(runner, state)))
+    closing.add_done_callback(_CLOSING.discard)
+    closing.add_done_callback(lambda _: _leave(runner, state))
 
 
 _CLOSING: set[asyncio.Task[None]] = set()

@@ -32,7 +32,8 @@ async def test_a_form_is_written_as_the_standard_says_with_its_length_known() ->
     form = await form_of(b"data")
     assert await read(form) == (
         b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nlipsync-2\r\n'
-        b'--B\r\nContent-Disposition: form-data; name="video"; filename="v.mp4"\r\nContent-Type: video/mp4\r\n\r\ndata\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="video"; filename="v.mp4"\r\n'
+        b"Content-Type: video/mp4\r\n\r\ndata\r\n"
         b"--B--\r\n"
     )
     assert form.size == len(await read(form))

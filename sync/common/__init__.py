@@ -1,8 +1,9 @@
 """Types and errors under the vendor's import name."""
 
+from sync.common import errors, types
 from sync.common.errors import *  # noqa: F403
-from sync.common.errors import __all__ as _errors
 from sync.common.types import *  # noqa: F403
-from sync.common.types import __all__ as _types
 
-__all__ = [*_types, *_errors]  # noqa: PLE0604  # both hold text
+__all__: list[str] = []
+__all__ += types.__all__
+__all__ += errors.__all__

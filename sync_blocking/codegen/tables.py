@@ -42,7 +42,7 @@ BY_HAND = {
 """Methods of the client that no rule derives, and what stands for each."""
 
 ONLY_IN_CORE = {
-    "AsyncSync.__init__.session": "an aiohttp session belongs to the loop that it was made in, not to the private one",
+    "AsyncSync.__init__.session": "an aiohttp session belongs to the loop that it was made in",
 }
 """Parameters that the twin does not have, each with its reason."""
 

@@ -1,0 +1,1 @@
+"""The sandbox's own clip, picture and voice, and the script that makes them."""

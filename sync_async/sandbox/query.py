@@ -1,0 +1,57 @@
+"""Reading query parameters."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from sync_async.sandbox.refusal import invalid
+
+
+class HasId(Protocol):
+    """What pages are made of."""
+
+    id: str
+
+
+ItemT = TypeVar("ItemT", bound=HasId)
+
+
+def words(request: web.Request, name: str) -> list[str]:
+    """Read a list: joined with commas, or the parameter repeated."""
+    return [word for value in request.query.getall(name, []) for word in value.split(",") if word]
+
+
+def boolean(request: web.Request, name: str) -> bool:
+    """Read true or false; false when unset."""
+    value = request.query.get(name, "false")
+    if value not in ("true", "false"):
+        raise invalid(f"{name} must be true or false.", name)
+    return value == "true"
+
+
+def number(request: web.Request, name: str, default: float) -> float:
+    """Read a number."""
+    try:
+        return float(request.query.get(name, default))
+    except ValueError as error:
+        raise invalid(f"{name} must be a number.", name) from error
+
+
+def limit_of(request: web.Request, default: int | None) -> int | None:
+    """Read the size of a page, 1 to 100."""
+    text = request.query.get("limit")
+    if text is None:
+        return default
+    if not text.isdigit() or not 1 <= int(text) <= 100:  # noqa: PLR2004
+        raise invalid("limit must be from 1 to 100.", "limit")
+    return int(text)
+
+
+def page_after(items: list[ItemT], cursor: str | None, limit: int) -> list[ItemT]:
+    """Give the items behind the one that the cursor names; none behind an unknown one."""
+    if cursor is not None:
+        place = next((index for index, item in enumerate(items) if item.id == cursor), len(items))
+        items = items[place + 1 :]
+    return items[:limit]

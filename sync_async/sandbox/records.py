@@ -1,0 +1,91 @@
+"""What the sandbox remembers: generations, assets, batches."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+RUNNING = ("PENDING", "PROCESSING")
+
+
+def wire_time(seconds: float) -> str:
+    """Write a time as the API does."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@attrs.define(kw_only=True)
+class Generation:
+    """One job: the body that asked for it, and what became of it."""
+
+    id: str
+    body: dict[str, Any]
+    files: dict[str, str] = attrs.field(factory=dict)
+    """Files of the form, by kind, as asset ids."""
+    created: float = attrs.field(factory=time.time)
+    status: str = "PENDING"
+    progress: float = 0.0
+    error: str | None = None
+    error_code: str | None = None
+    seconds: float | None = None
+    """Length of the output."""
+    batch: str | None = None
+    """The batch that it belongs to; it then takes no slot."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.status in RUNNING
+
+
+@attrs.define(kw_only=True)
+class Asset:
+    """One file of the library."""
+
+    id: str
+    type: str
+    url: str
+    name: str | None = None
+    visibility: str = "USER"
+    size: int | None = None
+    format: str | None = None
+    input_type: str = "UPLOAD"
+    duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    project_id: str | None = None
+    created: float = attrs.field(factory=time.time)
+    updated: float = attrs.field(factory=time.time)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Write it as the API does."""
+        wire = {
+            "id": self.id,
+            "createdAt": wire_time(self.created),
+            "updatedAt": wire_time(self.updated),
+            "type": self.type,
+            "visibility": self.visibility,
+            "name": self.name,
+            "url": self.url,
+            "size": self.size,
+            "format": self.format,
+            "inputType": self.input_type,
+            "durationSeconds": self.duration,
+            "width": self.width,
+            "height": self.height,
+            "projectId": self.project_id,
+        }
+        return {name: value for name, value in wire.items() if value is not None or name == "projectId"}
+
+
+@attrs.define(kw_only=True)
+class Batch:
+    """One batch and its rows: the record's id, and the generation made for it."""
+
+    id: str
+    rows: list[tuple[str, str]]
+    webhook_url: str | None = None
+    created: float = attrs.field(factory=time.time)
+    status: str = "PENDING"
