@@ -16,8 +16,8 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from sync_async._bodies import Body, MultipartBody
-from sync_async._errors import ClosedError
+from sync_async._bodies import CHUNK_BYTES, Body, MultipartBody
+from sync_async._errors import ApiConnectionError, ClosedError
 from sync_async._response import ApiResponse, NoAnswer
 from sync_async._settings import Timeout
 
@@ -203,6 +203,58 @@ def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the answer is not HTTP ({type(error).__name__}: {error.message})"
     return f"the connection failed ({type(error).__name__}: {error})"
+
+
+@attrs.frozen
+class BareAnswer:
+    """A file on its way: how large it is, and its bytes."""
+
+    response: aiohttp.ClientResponse
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all, if the server says."""
+        return self.response.content_length
+
+    @property
+    def host(self) -> str:
+        """Who sends it, for messages: never the whole link, which is signed."""
+        return str(self.response.url.host)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the bytes as they come.
+
+        Raises:
+            ApiConnectionError: They stop before the end.
+        """
+        try:
+            async for chunk in self.response.content.iter_chunked(CHUNK_BYTES):
+                yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise ApiConnectionError(f"{self.host}: {_describe(error)}") from error
+
+
+@contextlib.asynccontextmanager
+async def bare_get(url: str) -> AsyncIterator[BareAnswer]:
+    """Get a URL with nothing of ours in the request.
+
+    Raises:
+        ApiConnectionError: The host cannot be reached, or refuses.
+    """
+    session = make_session()
+    try:
+        try:
+            response = await session.get(URL(url, encoded=True), timeout=_client_timeout(10.0, 60.0))
+        except (aiohttp.ClientError, OSError) as error:
+            raise ApiConnectionError(f"the file cannot be fetched: {_describe(error)}") from error
+        async with response:
+            if response.status != 200:  # noqa: PLR2004
+                raise ApiConnectionError(
+                    f"{response.url.host} refuses the file with {response.status}; its link may have ended"
+                )
+            yield BareAnswer(response)
+    finally:
+        await close(session)
 
 
 async def close(session: aiohttp.ClientSession) -> None:

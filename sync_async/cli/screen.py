@@ -1,0 +1,102 @@
+"""What the command shows: results on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from sync_async.types._model import ApiObject
+from sync_async.types.generations import Generation
+
+out = Console()
+err = Console(stderr=True)
+
+
+def show_json(value: Any) -> None:
+    """Print a result as JSON, in the API's own form."""
+    print(json.dumps(_wire(value), ensure_ascii=False, indent=2))  # noqa: T201
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, ApiObject):
+        return value.to_dict()
+    if isinstance(value, list):
+        return [_wire(item) for item in value]
+    return value
+
+
+def show_table(rows: Sequence[ApiObject], columns: Sequence[str]) -> None:
+    """Print results as a table."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(getattr(row, column)) for column in columns))
+    out.print(table if rows else "none")
+
+
+def show_fields(thing: ApiObject) -> None:
+    """Print one result, a field a line, signed links cut to what they lead to."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in thing.to_dict().items():
+        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return "" if value is None else str(value)
+
+
+def say(text: str) -> None:
+    """Print a line that is no result."""
+    err.print(text, highlight=False)
+
+
+def fail(text: str) -> None:
+    """Print why nothing came of it."""
+    err.print(f"[bold red]error[/]: {_escaped(text)}", highlight=False, soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+class Watch:
+    """Shows how a generation goes on: a bar on a terminal, a line for each change elsewhere."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting", total=100) if progress is not None else None
+        self._status = ""
+
+    def __call__(self, generation: Generation) -> None:
+        """Take note of a change."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(
+                self._task, description=generation.status.lower(), completed=generation.progress_percent or 0
+            )
+        elif generation.status != self._status:
+            say(f"{generation.id}: {generation.status.lower()}")
+        self._status = generation.status
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Show progress while the block runs."""
+    if not err.is_terminal:
+        yield Watch(None)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield Watch(progress)

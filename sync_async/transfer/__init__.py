@@ -1,0 +1,1 @@
+"""Files that travel beside the API, never with its key."""
