@@ -1,10 +1,6 @@
 """The private event loop: one loop in one daemon thread per process, on which blocking calls run.
 
-A call is one hop: its coroutine goes to the loop, the caller waits at a mailbox, and what arrives there is
-either the outcome or a callback that wants to be run in the caller's own thread. Nothing of the caller's
-program ever runs on the loop's thread, so a slow callback stalls nobody else.
-
-The thread starts with the first call and ends with the last open client. After a fork the child starts anew.
+The thread starts with the first call and ends with the last open client. A forked child starts its own.
 """
 
 from __future__ import annotations
@@ -13,98 +9,49 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
-import inspect
 import logging
 import os
-import queue
 import sys
 import threading
-import warnings
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
 
-from sync_async import ClosedError, SyncError
+from sync_async._errors import ClosedError, SyncError
+from sync_blocking._caller import is_too_late, name_of, warn_of_standstill
+from sync_blocking._calls import Call, Owner
 
 T = TypeVar("T")
 
 log = logging.getLogger("syncso")
 
-CLEANUP_BOUND = 5.0
-"""Seconds that an interrupted call may take to clean up before its interrupt goes on."""
 CLOSE_BOUND = 2.0
-"""Seconds that closing gives to what is still under way."""
+"""Seconds that closing a client gives to its calls, and again to its connections."""
 JOIN_BOUND = 5.0
+"""Seconds that the last close waits for the thread."""
+EXIT_BOUND = 0.4
+"""The same as `CLOSE_BOUND` when the program ends with clients open."""
+
+CLOSED = "this client is closed; make a new one"
+ENDING = "the program is ending, and no request can be sent any more; send it before the interpreter shuts down"
 
 
 class Closable(Protocol):
-    """What a portal needs of the client behind it."""
+    """What the loop needs of the client behind a portal."""
 
     async def close(self) -> None:
         """Close the client's connections."""
 
 
-class _Call:
-    """One coroutine on its way through the loop, and the mailbox at which its caller waits."""
+class _Lease(Owner):
+    """A client's claim on the loop; it knows nothing of the portal, so that a forgotten one is collected."""
 
-    __slots__ = ("__weakref__", "by_close", "cancelled", "coroutine", "mailbox", "task")
+    __slots__ = ("client", "runner")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.coroutine: Coroutine[Any, Any, Any] | None = coroutine
-        self.mailbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self.task: asyncio.Task[None] | None = None
-        self.cancelled = False
-        self.by_close = False
-
-    def start(self, runner: _Runner) -> None:
-        """Begin on the loop, in the context of the caller."""
-        self.task = runner.loop.create_task(self._work(runner))
-
-    def cancel(self, *, by_close: bool = False) -> None:
-        """End the work, on the loop; one that has not begun never will."""
-        self.by_close = self.by_close or by_close
-        if self.task is not None and self.coroutine is None:
-            self.task.cancel()
-        self.cancelled = True
-
-    async def _work(self, runner: _Runner) -> None:
-        # what escapes from a task as SystemExit or KeyboardInterrupt ends the loop, so all is caught here, in
-        # the very task that runs the coroutine, and handed over as a value
-        coroutine, self.coroutine = self.coroutine, None
-        assert coroutine is not None  # noqa: S101  # started once
-        _CURRENT.set(self)
-        try:
-            outcome: tuple[bool, Any] = (True, await (_refused(coroutine) if self.cancelled else coroutine))
-        except BaseException as error:  # noqa: BLE001
-            outcome = (False, error)
-        runner.calls.discard(self)
-        self.task = None
-        self.mailbox.put(outcome)
-
-
-async def _refused(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """End a call that was cancelled before it began."""
-    coroutine.close()
-    raise asyncio.CancelledError
-
-
-_CURRENT: contextvars.ContextVar[_Call] = contextvars.ContextVar("syncso_call")
-
-
-def deliver(function: Callable[..., object] | None) -> Callable[..., Coroutine[Any, Any, object]] | None:
-    """Make a caller's function into one that the core may await: it runs in the thread of the waiting caller."""
-    if function is None:
-        return None
-
-    async def delivered(*arguments: Any) -> object:
-        answer: asyncio.Future[tuple[bool, Any]] = asyncio.get_running_loop().create_future()
-        _CURRENT.get().mailbox.put((function, arguments, answer))
-        succeeded, value = await answer
-        if not succeeded:
-            raise value
-        return value
-
-    return delivered
+    def __init__(self, client: Closable) -> None:
+        super().__init__()
+        self.client = client
+        self.runner: _Runner | None = None
 
 
 class _Runner:
@@ -112,310 +59,327 @@ class _Runner:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.loop = asyncio.new_event_loop()
-        self.calls: set[_Call] = set()
-        self.users: set[_Client] = set()
-        self.stopping = False
-        self.death: BaseException | None = None
-        settings: dict[str, Any] = {"target": self._main, "name": "syncso event loop", "daemon": True}
-        if sys.version_info >= (3, 14):  # newer threads inherit the starter's context and would keep it alive
-            settings["context"] = contextvars.Context()
-        self.thread = threading.Thread(**settings)
-        self.thread.start()
+        self.loop: asyncio.AbstractEventLoop
+        self.calls: set[Call] = set()
+        self.leases: set[_Lease] = set()
+        self.is_ending = False
+        self.is_stopped = False
+        self.cause_of_death: BaseException | None = None
+        self._is_ready = threading.Event()
+        # a thread that inherited its starter's context, as newer ones do, would keep it alive
+        context: dict[str, Any] = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
+        self.thread = threading.Thread(target=self._main, name="syncso event loop", daemon=True, **context)
 
-    def is_alive(self) -> bool:
-        return not self.stopping and self.death is None and self.pid == os.getpid()
+    def start(self) -> None:
+        """Start the thread, and wait until it has a loop.
+
+        Raises:
+            SyncError: There can be no more threads or files.
+        """
+        try:
+            self.thread.start()
+            self._is_ready.wait()
+        except RuntimeError as error:
+            raise SyncError(f"the thread for blocking calls does not start: {error}") from error
+        except BaseException:  # Ctrl-C: the thread may run all the same
+            self.is_stopped = True
+            if self._is_ready.is_set():
+                self.post(self._stop)
+            raise
+        if self.cause_of_death is not None:
+            raise self._end_of_all()
+
+    def is_here(self) -> bool:
+        """Tell whether this is the loop's thread; asking asyncio instead would be fooled by gevent."""
+        return self.thread.ident == threading.get_ident()
+
+    def is_of_this_process(self) -> bool:
+        """Tell whether the loop was not inherited through a fork."""
+        return self.pid == os.getpid()
+
+    def submit(self, coroutine: Coroutine[Any, Any, Any], owner: Owner) -> None:
+        """Begin work that nobody waits for."""
+        self.hand_over(Call(coroutine, owner))
+
+    def hand_over(self, call: Call) -> None:
+        """Begin a call.
+
+        Raises:
+            SyncError: The loop has ended.
+        """
+        try:
+            call.post(self.loop, self.calls)
+        except RuntimeError:
+            call.finish((self._end_of_all(), None))
+            raise self._end_of_all() from self.cause_of_death
+
+    def post(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function on the loop if there still is one; takes no lock and does not wait."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(function, *arguments)
 
     def _main(self) -> None:
         try:
-            while not self.stopping:
-                self._run_loop()
-            self.loop.run_until_complete(self._wind_up())
+            # made here, where no Ctrl-C strikes and no caller's context is kept
+            with contextlib.closing(asyncio.new_event_loop()) as self.loop:
+                self._is_ready.set()
+                while not self.is_stopped:
+                    self._run()
         except BaseException as error:
-            self.death = error
+            self.cause_of_death = error
             log.exception("the private event loop died")
         finally:
-            self.stopping = True
-            self.loop.close()
-            for call in list(self.calls):
-                call.mailbox.put((False, self._dead()))
+            self.is_stopped = True
+            self._is_ready.set()
+            for call in tuple(self.calls):
+                call.finish((self._end_of_all(), None))
+            _living.discard(self)
 
-    def _run_loop(self) -> None:
+    def _run(self) -> None:
         try:
             self.loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as error:
-            # raised in a child task or a callback; whoever waits for it gets it from there, and the loop goes on
-            log.warning("%s was raised on the private event loop; it goes on", type(error).__name__)
+            # from a child task or a callback of the loop; a caller who waits for it gets it from there
+            log.warning("%s was raised on the private event loop, which goes on", type(error).__name__)
 
-    async def _wind_up(self) -> None:
-        """End what is under way, close what is open, on the loop."""
-        for call in list(self.calls):
-            call.cancel(by_close=True)
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=CLOSE_BOUND)
-            for task in late:
-                task.cancel()
-        for user in list(self.users):
-            await user.close_connections()
-        await self.loop.shutdown_asyncgens()
+    def _stop(self) -> None:
+        self.is_stopped = True
+        self.loop.stop()
 
-    def stop(self) -> None:
-        """End the loop; callable from any thread, returns at once."""
-        if self.is_alive():
-            self.stopping = True
-            with contextlib.suppress(RuntimeError):  # closed already
-                self.loop.call_soon_threadsafe(self.loop.stop)
+    def _end_of_all(self) -> SyncError:
+        if self.cause_of_death is None:
+            return ClosedError(CLOSED)
+        error = SyncError(f"the private event loop died of {self.cause_of_death!r}; make a new client")
+        error.__cause__ = self.cause_of_death
+        return error
 
-    def submit(self, call: _Call) -> None:
-        """Hand a call to the loop, in the caller's context."""
-        self.calls.add(call)
+    async def shut(self, lease: _Lease, bound: float = CLOSE_BOUND) -> None:
+        """Close a client; with the last one goes the thread."""
         try:
-            self.loop.call_soon_threadsafe(call.start, self)
-        except RuntimeError:  # the loop is closed: it died, or this is the end of the program
-            self.calls.discard(call)
-            raise self._dead() from self.death
+            await self._close(lease, bound)
+        finally:
+            if _release(self, [lease]):
+                await self._wind_up(bound)
 
-    def post(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Run a function on the loop, if there still is one."""
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(function, *arguments)
+    async def forget(self, lease: _Lease) -> None:
+        """Close a client on whose closing nobody waits."""
+        try:
+            await self.shut(lease)
+        except Exception:
+            log.exception("a client that was left open did not close")
 
-    def _dead(self) -> SyncError:
-        if self.death is not None:
-            return SyncError(f"the private event loop died ({self.death!r}); make a new client")
-        return ClosedError("this client was closed, or the program is ending")
+    async def shut_all(self) -> None:
+        """Close all clients, in a hurry."""
+        leases = tuple(self.leases)
+        await asyncio.gather(*(self._close(lease, EXIT_BOUND) for lease in leases), return_exceptions=True)
+        if _release(self, leases):
+            await self._wind_up(EXIT_BOUND)
+
+    async def _close(self, lease: _Lease, bound: float) -> None:
+        lease.closed = True
+        await self._cancel_calls(lease, bound)
+        await _within(bound, lease.client.close(), "connections")
+
+    async def _cancel_calls(self, lease: _Lease, bound: float) -> None:
+        under_way = [call for call in tuple(self.calls) if call.owner is lease]
+        tasks = [call.task for call in under_way if call.task is not None]
+        for call in under_way:
+            call.cancel(by_close=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=bound)
+
+    async def _wind_up(self, bound: float) -> None:
+        try:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            if others:
+                await asyncio.wait(others, timeout=bound)
+            await _within(bound, self.loop.shutdown_asyncgens(), "generators")
+            if not _is_exiting:  # at that stage it starts a thread that cannot be started
+                await self.loop.shutdown_default_executor()
+        finally:
+            self.loop.call_soon(self._stop)
 
 
-class _Client:
-    """What the loop's side knows of one blocking client: nothing that would keep the client itself alive."""
-
-    def __init__(self, client: Closable) -> None:
-        self.client = client
-        self.closed = False
-        self.runner: _Runner | None = None
-        self.calls: weakref.WeakSet[_Call] = weakref.WeakSet()
-
-    async def close_connections(self) -> None:
-        """Close the client's connections, within bounds."""
-        self.closed = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_BOUND):
-                await self.client.close()
+async def _within(bound: float, closing: Coroutine[Any, Any, None], what: str) -> None:
+    try:
+        async with asyncio.timeout(bound):
+            await closing
+    except TimeoutError:
+        log.warning("a client's %s did not close within %g s", what, bound)
 
 
 class Portal:
-    """A blocking client's way to the private loop; the client's resources and copies share it."""
+    """A blocking client's way to the private loop; its resources and its copies share it."""
 
-    __slots__ = ("__weakref__", "_finalizer", "_state")
+    __slots__ = ("__weakref__", "_finalizer", "_lease")
 
     def __init__(self, client: Closable) -> None:
-        self._state = _Client(client)
-        self._finalizer = weakref.finalize(self, _drop, self._state)
-        self._finalizer.atexit = False  # the hook below closes what is still open then
+        self._lease = _Lease(client)
+        self._finalizer = weakref.finalize(self, _drop, self._lease)
+        self._finalizer.atexit = False  # `_at_exit` closes what is open then
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the private loop and wait for its outcome.
 
         Raises:
-            ClosedError: The client is closed, or is closed meanwhile.
-            SyncError: This is the loop's own thread, which would wait for itself.
+            ClosedError: The client is closed, or is closed meanwhile, or the program is ending.
+            SyncError: This is the loop's own thread, which would wait for itself, or the loop died.
         """
         __tracebackhide__ = True
+        call = Call(coroutine, self._lease)
         try:
-            runner = _runner_of(self._state)
-            if asyncio._get_running_loop() is not None:  # noqa: SLF001  # raises nothing
-                _check_thread(runner, coroutine)
-            call = _Call(coroutine)
-            self._state.calls.add(call)
-            runner.submit(call)
+            _admit(self._lease, coroutine).hand_over(call)
+            error, value = call.attend()
         except BaseException:
-            coroutine.close()  # a coroutine that is refused must not complain of never having been awaited
+            call.abandon()
             raise
-        succeeded, value = _wait(call, runner)
-        if succeeded:
+        if error is None:
             return value  # type: ignore[no-any-return]  # the coroutine's own
+        context = error.__context__
         try:
-            raise _presented(value, call)
-        finally:  # the traceback holds this frame; the frame must not hold the error
-            del value, call, coroutine, self
+            raise error
+        finally:
+            if context is not None:  # raising puts the caller's own there
+                error.__context__ = context
+            # the traceback holds this frame, which must not hold the error
+            del call, coroutine, error, value, context
 
     def close(self) -> None:
-        """Close the client: calls under way get a ClosedError. Closing twice is fine."""
-        state = self._state
+        """Close the client: its calls under way end with a ClosedError. Closing twice is fine."""
+        runner = _claim_closing(self._lease)
+        if runner is None:
+            return
+        if runner.is_here():
+            runner.submit(runner.forget(self._lease), _NOBODY)
+            return
+        call = Call(runner.shut(self._lease), _NOBODY)
+        try:
+            runner.hand_over(call)
+            error, _ = call.attend()
+        except ClosedError:  # ended meanwhile
+            error = None
+        except BaseException:  # Ctrl-C: what is left to close is closed when the client is collected
+            call.abandon()
+            raise
         self._finalizer.detach()
-        with _LOCK:
-            runner, state.runner = state.runner, None
-            was_closed, state.closed = state.closed, True
-        if runner is None or was_closed or not runner.is_alive():
-            return
-        if threading.current_thread() is runner.thread:
-            _release(runner, state)
-            return
-        for call in list(state.calls):
-            runner.post(lambda call: call.cancel(by_close=True), call)
-        closing = _Call(_close(state))
-        with contextlib.suppress(SyncError):  # ended meanwhile: then it is closed
-            runner.submit(closing)
-            _wait(closing, runner)
-        if _leave(runner, state):
+        if runner.is_ending:
             runner.thread.join(JOIN_BOUND)
+        if error is not None:
+            raise error
 
 
-def _wait(call: _Call, runner: _Runner) -> tuple[bool, Any]:
-    """Wait at the mailbox, run the callbacks that arrive, and return the outcome."""
-    __tracebackhide__ = True
-    try:
-        while True:
-            message = _next_message(call)
-            if len(message) == 2:  # noqa: PLR2004  # an outcome; a callback has three parts
-                return message
-            _run_callback(runner, *message)
-    except BaseException:
-        runner.post(call.cancel)
-        with contextlib.suppress(queue.Empty):
-            while len(call.mailbox.get(timeout=CLEANUP_BOUND)) != 2:  # noqa: PLR2004
-                pass  # a callback that was on its way is not run any more
-        raise
+_NOBODY = Owner()
+
+_lock = threading.Lock()
+_pid = os.getpid()
+_runner: _Runner | None = None
+_living: set[_Runner] = set()
+_is_exiting = False
 
 
-def _next_message(call: _Call) -> tuple[Any, ...]:
-    if sys.platform != "win32":
-        return call.mailbox.get()
-    while True:  # an endless wait cannot be interrupted there
-        with contextlib.suppress(queue.Empty):
-            return call.mailbox.get(timeout=0.1)
-
-
-def _run_callback(
-    runner: _Runner, function: Callable[..., object], arguments: tuple[Any, ...], answer: asyncio.Future[Any]
-) -> None:
-    """Run a callback here and send its outcome back; what ends the program ends the call instead."""
-    try:
-        value = function(*arguments)
-        if inspect.iscoroutine(value):
-            value.close()
-            name = getattr(function, "__name__", repr(function))
-            msg = f"{name} is a coroutine function; the blocking client takes plain ones"
-            raise TypeError(msg)  # noqa: TRY301  # the core must hear of it as of any other failure
-    except Exception as error:  # noqa: BLE001  # the callback's error is the coroutine's to handle
-        outcome: tuple[bool, Any] = (False, error)
-    else:
-        outcome = (True, value)
-    runner.post(_answer, answer, outcome)
-
-
-def _answer(answer: asyncio.Future[Any], outcome: tuple[bool, Any]) -> None:
-    if not answer.done():
-        answer.set_result(outcome)
-
-
-def _presented(error: BaseException, call: _Call) -> BaseException:
-    """Make the outcome of a call into what its caller shall see: no frame of ours at its beginning."""
-    if isinstance(error, asyncio.CancelledError) and call.by_close:
-        return ClosedError("the client was closed while this call was under way")
-    traceback = error.__traceback__
-    return error.with_traceback(traceback.tb_next if traceback is not None else None)
-
-
-def _check_thread(runner: _Runner, coroutine: Coroutine[Any, Any, Any]) -> None:
-    """Refuse the loop's own thread; warn where a loop of the caller's stands still meanwhile."""
-    name = getattr(coroutine, "__qualname__", "call")
-    if threading.current_thread() is runner.thread:
+def _admit(lease: _Lease, coroutine: Coroutine[Any, Any, Any]) -> _Runner:
+    """Give the runner for a call, started when it is first needed, or refuse the call."""
+    if lease.closed:
+        raise ClosedError(CLOSED)
+    if _is_exiting or is_too_late():
+        raise ClosedError(ENDING)
+    runner = lease.runner
+    if runner is None or not runner.is_of_this_process():
+        runner = _attach(lease)
+    if runner.is_here():
         raise SyncError(
-            f"{name}: a blocking call on the client's own loop would wait for itself; await it instead"
+            f"{name_of(coroutine)}: a blocking call on the client's own event loop would wait for itself; await it"
         )
-    if "IPython" not in sys.modules:  # notebooks run in a loop that nobody else uses
-        method = name.removeprefix("Async")
-        warnings.warn(
-            f"this blocking call holds up the event loop it is made in; in async code write "
-            f"'async with AsyncSync() as client: await client…' ({method})",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    warn_of_standstill(coroutine)
+    return runner
 
 
-_LOCK = threading.Lock()
-_RUNNERS: weakref.WeakSet[_Runner] = weakref.WeakSet()
-_current: _Runner | None = None
+def _attach(lease: _Lease) -> _Runner:
+    """Enter a client's claim, and start the loop if there is none."""
+    global _runner  # noqa: PLW0603  # one loop per process is the point
+    if _pid != os.getpid():  # forked past the hooks
+        _begin_anew()
+    with _lock:
+        if lease.closed:
+            raise ClosedError(CLOSED)
+        if lease.runner is not None and lease.runner.is_of_this_process():
+            return lease.runner  # another thread was first
+        if _runner is None or _runner.is_stopped:
+            _runner = _start()
+        _runner.leases.add(lease)
+        lease.runner = _runner
+        return _runner
 
 
-def _runner_of(state: _Client) -> _Runner:
-    """Give the process's runner, started when it is first needed."""
-    runner = state.runner
-    if runner is not None and runner.is_alive() and not state.closed:
-        return runner
-    global _current  # noqa: PLW0603  # one loop per process is the point
-    with _LOCK:
-        if state.closed:
-            msg = "this client is closed; make a new one"
-            raise ClosedError(msg)
-        if runner is not None and runner.death is not None:
-            raise SyncError(f"the private event loop died ({runner.death!r}); make a new client") from runner.death
-        if _current is None or not _current.is_alive():
-            if not _RUNNERS:
-                atexit.unregister(_at_exit)
-                atexit.register(_at_exit)
-            _current = _Runner()
-            _RUNNERS.add(_current)
-        _current.users.add(state)
-        state.runner = _current
-        return _current
+def _start() -> _Runner:
+    runner = _Runner()
+    _living.add(runner)
+    runner.start()
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
+    return runner
 
 
-async def _close(state: _Client) -> None:
-    """Wait a little for the cancelled calls, then close the connections."""
-    waiting = [call.task for call in list(state.calls) if call.task is not None]
-    if waiting:
-        await asyncio.wait(waiting, timeout=CLOSE_BOUND)
-    await state.close_connections()
+def _release(runner: _Runner, leases: Iterable[_Lease]) -> bool:
+    """Take claims back, and tell whether these were the last."""
+    global _runner  # noqa: PLW0603
+    with _lock:
+        runner.leases.difference_update(leases)
+        if runner.leases or runner.is_ending:
+            return False
+        runner.is_ending = True
+        if _runner is runner:
+            _runner = None
+        return True
 
 
-def _leave(runner: _Runner, state: _Client) -> bool:
-    """Count a client out; the last one ends the thread."""
-    with _LOCK:
-        runner.users.discard(state)
-        last = not runner.users
-        if last:
-            runner.stop()
-    return last
+def _claim_closing(lease: _Lease) -> _Runner | None:
+    """Mark a client as closed, and give the runner that has something to close."""
+    if _pid != os.getpid():
+        _begin_anew()
+    with _lock:
+        was_closed, lease.closed = lease.closed, True
+        runner = lease.runner
+    if was_closed or runner is None or runner.is_stopped or not runner.is_of_this_process():
+        return None
+    return runner
 
 
-def _drop(state: _Client) -> None:
-    """Close a client that was forgotten: only post, since the collector may run in any thread, at any time."""
-    runner = state.runner
-    state.closed = True
-    if runner is not None and runner.is_alive():
-        runner.post(_release, runner, state)
+def _drop(lease: _Lease) -> None:
+    """Close a client that was forgotten: the collector comes in any thread, at any time, so only post."""
+    lease.closed = True
+    runner = lease.runner
+    if runner is not None and runner.is_of_this_process():
+        runner.post(_forget, runner, lease)
 
 
-def _release(runner: _Runner, state: _Client) -> None:
-    """Close a client's connections from the loop's thread, and end the loop with the last of them."""
-    closing = runner.loop.create_task(state.close_connections())
-    _CLOSING.add(closing)
-    closing.add_done_callback(_CLOSING.discard)
-    closing.add_done_callback(lambda _: _leave(runner, state))
-
-
-_CLOSING: set[asyncio.Task[None]] = set()
-"""The loop itself holds its tasks weakly."""
+def _forget(runner: _Runner, lease: _Lease) -> None:
+    runner.submit(runner.forget(lease), _NOBODY)
 
 
 def _at_exit() -> None:
-    for runner in list(_RUNNERS):
-        if runner.pid == os.getpid():
-            runner.stop()
-            runner.thread.join(JOIN_BOUND)
+    """Close what is still open, in a hurry, and start nothing."""
+    global _is_exiting  # noqa: PLW0603
+    _is_exiting = True
+    for runner in tuple(_living):
+        runner.post(_shut_all, runner)
+        runner.thread.join(3 * EXIT_BOUND)
 
 
-def _after_fork() -> None:
-    """Begin anew in a forked child: the lock may be held by a thread that is not here."""
-    global _LOCK, _current, _RUNNERS  # noqa: PLW0603
-    _LOCK = threading.Lock()
-    _RUNNERS = weakref.WeakSet()
-    _current = None
-    _CLOSING.clear()
+def _shut_all(runner: _Runner) -> None:
+    runner.submit(runner.shut_all(), _NOBODY)
+
+
+def _begin_anew() -> None:
+    """Leave all to the parent: in a forked child there is no thread, and the lock may be held for ever."""
+    global _lock, _pid, _runner  # noqa: PLW0603
+    _lock = threading.Lock()
+    _pid = os.getpid()
+    _runner = None
+    _living.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -20,7 +20,7 @@ SUPPORT = {
     "Facade": "from sync_blocking._facade import Facade",
     "ClientFacade": "from sync_blocking._facade import ClientFacade",
     "Portal": "from sync_blocking._loop import Portal",
-    "deliver": "from sync_blocking._loop import deliver",
+    "deliver": "from sync_blocking._calls import deliver",
     "RawResponse": "from sync_async import RawResponse",
 }
 

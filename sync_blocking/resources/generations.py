@@ -15,8 +15,8 @@ from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsW
 from sync_async.types.generations import EstimatedGenerationCost, Generation, GenerationId, GenerationStatus
 from sync_async.types.inputs import Input
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
+from sync_blocking._calls import deliver
 from sync_blocking._facade import Facade
-from sync_blocking._loop import deliver
 
 
 class Generations(Facade[AsyncGenerations]):

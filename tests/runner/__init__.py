@@ -1,0 +1,1 @@
+"""The private event loop, rule by rule."""
