@@ -27,8 +27,8 @@ def warn_of_standstill(coroutine: Coroutine[Any, Any, Any]) -> None:
     if getattr(builtins, "__IPYTHON__", False):  # nobody else uses a notebook's loop
         return
     warnings.warn(
-        "a blocking call holds up the event loop that runs in this thread; in async code use sync_async: "
-        f"await {name_of(coroutine)}(…)",
+        "a blocking call holds up the event loop that runs in this thread; in async code write "
+        f"'async with AsyncSync() as client: await client…', here await {name_of(coroutine)}(…)",
         RuntimeWarning,
         stacklevel=_frames_of_ours() + 1,
     )

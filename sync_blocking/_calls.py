@@ -41,7 +41,18 @@ class Owner:
 class Call:
     """A coroutine on its way through the loop."""
 
-    __slots__ = ("_by_close", "_calls", "_cancelled", "_coroutine", "_loop", "_mailbox", "done", "owner", "task")
+    __slots__ = (
+        "_by_close",
+        "_calls",
+        "_cancellation",
+        "_coroutine",
+        "_is_cancelled",
+        "_loop",
+        "_mailbox",
+        "done",
+        "owner",
+        "task",
+    )
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: Owner) -> None:
         self.owner = owner
@@ -51,8 +62,9 @@ class Call:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: set[Call] = set()
         self._mailbox: queue.SimpleQueue[Outcome | Callable[[], None]] = queue.SimpleQueue()
-        self._cancelled = False
+        self._is_cancelled = False
         self._by_close = False
+        self._cancellation: BaseException | None = None
 
     # What the caller's thread does.
 
@@ -72,13 +84,15 @@ class Call:
         """Wait for the outcome, and call the caller's functions meanwhile."""
         __tracebackhide__ = True
         while True:
-            try:
-                message = self._mailbox.get(timeout=SLICE)
-            except queue.Empty:
-                continue
+            message = self._next_message()
             if isinstance(message, tuple):
                 return message
             message()
+
+    def _next_message(self) -> Outcome | Callable[[], None]:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._mailbox.get(timeout=SLICE)
 
     def abandon(self) -> None:
         """Cancel the work and wait, within bounds, until it has cleaned up; refuse it if it was never posted."""
@@ -108,14 +122,15 @@ class Call:
         _CURRENT.set(self)
         try:
             return None, await self._coroutine
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            self._cancellation = _without_first_frame(error)
             raise
         except BaseException as error:  # noqa: BLE001  # all of it is the caller's
             return _without_first_frame(error), None
 
     def _end(self, task: asyncio.Task[Outcome]) -> None:
         if task.cancelled():
-            self.finish((self._cancellation(), None))
+            self.finish((self._end_of_work(), None))
         else:
             self.finish(task.result())
 
@@ -123,12 +138,12 @@ class Call:
         """End the work; work that has not begun never will."""
         if self.done:
             return
-        self._cancelled = True
+        self._is_cancelled = True
         self._by_close = self._by_close or by_close
         if self.task is not None:
             self.task.cancel()
         else:
-            self.finish((self._cancellation(), None))
+            self.finish((self._end_of_work(), None))
 
     def finish(self, outcome: Outcome) -> None:
         """Send the outcome to the caller."""
@@ -140,14 +155,15 @@ class Call:
             self._calls.discard(self)
             self._mailbox.put(outcome)
 
-    def _cancellation(self) -> BaseException:
+    def _end_of_work(self) -> BaseException:
         if self._by_close:
             return ClosedError("the client was closed while this call was under way")
-        return asyncio.CancelledError()
+        error, self._cancellation = self._cancellation, None
+        return error or asyncio.CancelledError()
 
     async def ask(self, function: Callable[..., object], *args: Any, **kwargs: Any) -> object:
         """Have a function called by the waiting caller, and give what it returns or raises."""
-        if self.done or self._cancelled:
+        if self.done or self._is_cancelled:
             raise asyncio.CancelledError  # nobody waits there any more
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()

@@ -19,7 +19,9 @@ from typing import Any, Protocol, TypeVar
 
 from sync_async._errors import ClosedError, SyncError
 from sync_blocking._caller import is_too_late, name_of, warn_of_standstill
-from sync_blocking._calls import Call, Owner
+from sync_blocking._calls import Call, Owner, deliver
+
+__all__ = ["Closable", "Portal", "deliver"]
 
 T = TypeVar("T")
 
@@ -124,7 +126,7 @@ class _Runner:
             with contextlib.closing(asyncio.new_event_loop()) as self.loop:
                 self._is_ready.set()
                 while not self.is_stopped:
-                    self._run()
+                    self._run_loop()
         except BaseException as error:
             self.cause_of_death = error
             log.exception("the private event loop died")
@@ -135,7 +137,7 @@ class _Runner:
                 call.finish((self._end_of_all(), None))
             _living.discard(self)
 
-    def _run(self) -> None:
+    def _run_loop(self) -> None:
         try:
             self.loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as error:
@@ -274,7 +276,7 @@ _NOBODY = Owner()
 
 _lock = threading.Lock()
 _pid = os.getpid()
-_runner: _Runner | None = None
+_current: _Runner | None = None
 _living: set[_Runner] = set()
 _is_exiting = False
 
@@ -298,7 +300,7 @@ def _admit(lease: _Lease, coroutine: Coroutine[Any, Any, Any]) -> _Runner:
 
 def _attach(lease: _Lease) -> _Runner:
     """Enter a client's claim, and start the loop if there is none."""
-    global _runner  # noqa: PLW0603  # one loop per process is the point
+    global _current  # noqa: PLW0603  # one loop per process is the point
     if _pid != os.getpid():  # forked past the hooks
         _begin_anew()
     with _lock:
@@ -306,11 +308,11 @@ def _attach(lease: _Lease) -> _Runner:
             raise ClosedError(CLOSED)
         if lease.runner is not None and lease.runner.is_of_this_process():
             return lease.runner  # another thread was first
-        if _runner is None or _runner.is_stopped:
-            _runner = _start()
-        _runner.leases.add(lease)
-        lease.runner = _runner
-        return _runner
+        if _current is None or _current.is_stopped:
+            _current = _start()
+        _current.leases.add(lease)
+        lease.runner = _current
+        return _current
 
 
 def _start() -> _Runner:
@@ -324,14 +326,14 @@ def _start() -> _Runner:
 
 def _release(runner: _Runner, leases: Iterable[_Lease]) -> bool:
     """Take claims back, and tell whether these were the last."""
-    global _runner  # noqa: PLW0603
+    global _current  # noqa: PLW0603
     with _lock:
         runner.leases.difference_update(leases)
         if runner.leases or runner.is_ending:
             return False
         runner.is_ending = True
-        if _runner is runner:
-            _runner = None
+        if _current is runner:
+            _current = None
         return True
 
 
@@ -374,10 +376,10 @@ def _shut_all(runner: _Runner) -> None:
 
 def _begin_anew() -> None:
     """Leave all to the parent: in a forked child there is no thread, and the lock may be held for ever."""
-    global _lock, _pid, _runner  # noqa: PLW0603
+    global _lock, _pid, _current  # noqa: PLW0603
     _lock = threading.Lock()
     _pid = os.getpid()
-    _runner = None
+    _current = None
     _living.clear()
 
 

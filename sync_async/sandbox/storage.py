@@ -147,14 +147,12 @@ class Storage:
     async def _send(self, request: web.Request, path: Path) -> web.StreamResponse:
         status = path.stat()
         size, tag = status.st_size, self._tag(f"{path.name}-{status.st_size}-{status.st_mtime_ns}")
-        start, end = 0, size
         wanted = request.headers.get("Range")
-        if wanted and self._settings.ranges and request.headers.get("If-Range", tag) == tag:
-            found = _range(wanted, size)
-            if found is None:
-                return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
-            start, end = found
-        partial = (start, end) != (0, size) or (bool(wanted) and self._settings.ranges and start == 0 and size > 0)
+        partial = bool(wanted) and self._settings.ranges and request.headers.get("If-Range", tag) == tag
+        found = _range(wanted, size) if wanted and partial else (0, size)
+        if found is None:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+        start, end = found
         answer = web.StreamResponse(status=206 if partial else 200)
         answer.content_type = "video/mp4" if path.suffix == ".mp4" else "application/octet-stream"
         answer.content_length = end - start

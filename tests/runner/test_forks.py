@@ -66,9 +66,9 @@ def test_a_child_forked_past_the_hooks_is_recognised(run_script: Callable[..., l
     """The process id is compared at each call, for forks that run no hooks."""
     script = """
 portal.run(give(1))
-state = _loop._pid, _loop._runner, _loop._lock
+state = _loop._pid, _loop._current, _loop._lock
 def child():
-    _loop._pid, _loop._runner, _loop._lock = state  # as if the hook had not run
+    _loop._pid, _loop._current, _loop._lock = state  # as if the hook had not run
     _loop._lock.acquire()
     return portal.run(give(2))
 say(in_child(child), portal.run(give(3)))

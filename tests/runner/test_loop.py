@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from sync_async import ClosedError, SyncError
-from sync_blocking import _loop
+from sync_blocking import _calls, _loop
 from sync_blocking._loop import Portal, deliver
 
 pytestmark = pytest.mark.timeout(10)
@@ -129,7 +129,7 @@ def test_a_system_exit_in_a_child_task_or_a_callback_does_not_end_the_loop(porta
 
     portal.run(value())
     thread = loop_threads()[0]
-    with pytest.raises(BaseException) as caught:  # noqa: B017  # a group may wrap it
+    with pytest.raises(BaseException) as caught:  # a group may wrap it
         portal.run(in_a_group())
     assert isinstance(caught.value, SystemExit | BaseExceptionGroup)
     assert portal.run(value(1)) == 1
@@ -293,14 +293,12 @@ def test_an_interrupt_waits_for_the_cleanup(portal: Portal, monkeypatch: pytest.
             await asyncio.sleep(0.05)
             order.append("cleanup")
 
-    real = _loop._next_message
-
-    def interrupted(call: Any) -> Any:
+    def interrupted(_: Any) -> Any:
         started.wait()
-        monkeypatch.setattr(_loop, "_next_message", real)
+        monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_loop, "_next_message", interrupted)
+    monkeypatch.setattr(_calls.Call, "_next_message", interrupted)
     with pytest.raises(KeyboardInterrupt):
         portal.run(work())
     order.append("interrupt")
