@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sync_async._errors import ArgumentError
 from sync_async.types._model import ApiObject
-from sync_async.types.inputs import Audio, Image, Input, OtherInput, Tts, Video
+from sync_async.types.inputs import Audio, Image, Input, InputItem, OtherInput, Tts, Video
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment
 
 ModelT = TypeVar("ModelT", bound=ApiObject)
@@ -106,7 +106,7 @@ def _from_mapping(argument: str, value: Mapping[str, Any], shape: Any) -> Any:
         raise ArgumentError(argument + fault.path.removeprefix("$"), fault.problem) from None
 
 
-def inputs_of(values: Iterable[Input | Mapping[str, Any]] | None, *, argument: str = "input") -> list[Input]:
+def inputs_of(values: Iterable[InputItem | Mapping[str, Any]] | None, *, argument: str = "input") -> list[Input]:
     """Take the inputs of a request and check each by itself."""
     inputs: list[Input] = typed_list(argument, values, Input, (Video, Image, Audio, Tts, OtherInput))
     for index, item in enumerate(inputs):

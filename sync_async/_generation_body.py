@@ -22,7 +22,7 @@ from sync_async._bodies import File, MultipartBody, NamedFile, Part, field_part,
 from sync_async._errors import ArgumentError
 from sync_async._media import MIME_TYPES, extension_of_bytes, mime_type
 from sync_async.types._model import ApiObject, JsonObject
-from sync_async.types.inputs import Input
+from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment
 
 
@@ -31,7 +31,7 @@ class GenerationArguments:
     """What a caller says of a generation, unchecked."""
 
     model: Any
-    input: Iterable[Input | Mapping[str, Any]] | None = None
+    input: Iterable[InputItem | Mapping[str, Any]] | None = None
     options: GenerationOptions | Mapping[str, Any] | None = None
     segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None
     webhook_url: str | None = None

@@ -24,7 +24,7 @@ from sync_async.types.generations import (
     GenerationId,
     GenerationStatus,
 )
-from sync_async.types.inputs import Input
+from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 
 CREATE = Endpoint[Generation]("POST", "/v2/generate", Repeat.KEYED, Generation)
@@ -51,7 +51,7 @@ class AsyncGenerations(Resource):
         self,
         *,
         model: Model,
-        input: Sequence[Input | Mapping[str, Any]],
+        input: Sequence[InputItem | Mapping[str, Any]],
         options: GenerationOptions | Mapping[str, Any] | None = None,
         segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
@@ -117,7 +117,7 @@ class AsyncGenerations(Resource):
         model: Model,
         video: File | None = None,
         audio: File | None = None,
-        input: Sequence[Input | Mapping[str, Any]] | None = None,
+        input: Sequence[InputItem | Mapping[str, Any]] | None = None,
         options: GenerationOptions | Mapping[str, Any] | None = None,
         webhook_url: str | None = None,
         image: File | None = None,
@@ -232,7 +232,7 @@ class AsyncGenerations(Resource):
         self,
         *,
         model: Model,
-        input: Sequence[Input | Mapping[str, Any]],
+        input: Sequence[InputItem | Mapping[str, Any]],
         options: GenerationOptions | Mapping[str, Any] | None = None,
         segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,

@@ -76,11 +76,12 @@ def duration_of(path: Path) -> float | None:
     if not can_render():
         return None
     import av
+    from av.error import FFmpegError
 
     try:
         with av.open(str(path)) as container:
             return float(container.duration / av.time_base) if container.duration else None
-    except (av.FFmpegError, ValueError):
+    except (FFmpegError, ValueError):
         return None
 
 
@@ -108,6 +109,7 @@ def _order(count: int, wanted: int, sync_mode: str) -> Iterator[int]:
 
 def _frames(path: Path) -> tuple[list[av.video.frame.VideoFrame], Fraction]:
     import av
+    from av.error import FFmpegError
 
     try:
         with av.open(str(path)) as container:
@@ -117,7 +119,7 @@ def _frames(path: Path) -> tuple[list[av.video.frame.VideoFrame], Fraction]:
             frames = [
                 frame.reformat(width=width, height=height, format="yuv420p") for frame in container.decode(stream)
             ]
-    except (av.FFmpegError, IndexError, ValueError) as error:
+    except (FFmpegError, IndexError, ValueError) as error:
         raise UnreadableMediaError("video") from error
     if not frames:
         raise UnreadableMediaError("video")
@@ -158,6 +160,7 @@ def _offset(seconds: float) -> int:
 
 def _samples(path: Path) -> bytes:
     import av
+    from av.error import FFmpegError
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     parts: list[bytes] = []
@@ -166,7 +169,7 @@ def _samples(path: Path) -> bytes:
             for frame in container.decode(container.streams.audio[0]):
                 parts += [_bytes(out) for out in resampler.resample(frame)]
         parts += [_bytes(out) for out in resampler.resample(None)]
-    except (av.FFmpegError, IndexError, ValueError) as error:
+    except (FFmpegError, IndexError, ValueError) as error:
         raise UnreadableMediaError("audio") from error
     if not parts:
         raise UnreadableMediaError("audio")

@@ -12,8 +12,14 @@ SegmentSecs = list[list[float]]
 SegmentFrames = list[list[int]]
 
 
+class InputItem(ApiObject):
+    """What all inputs are, so that a list of several kinds has a type that the methods take."""
+
+    __slots__ = ()
+
+
 @attrs.frozen(kw_only=True, repr=False)
-class Video(ApiObject):
+class Video(InputItem):
     """A video to be lip-synced: exactly one of `url` and `asset_id`.
 
     Args:
@@ -33,7 +39,7 @@ class Video(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Image(ApiObject):
+class Image(InputItem):
     """A JPEG, PNG or WebP picture of a face, for `sync-3`: exactly one of `url` and `asset_id`."""
 
     type: Literal["image"] = "image"
@@ -43,7 +49,7 @@ class Image(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Audio(ApiObject):
+class Audio(InputItem):
     """A recorded voice: exactly one of `url` and `asset_id`.
 
     Args:
@@ -80,7 +86,7 @@ TtsProviderConfig = ElevenLabs
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Tts(ApiObject):
+class Tts(InputItem):
     """A voice that is synthesised from text before the generation starts.
 
     Args:
@@ -94,7 +100,7 @@ class Tts(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class OtherInput(ApiObject):
+class OtherInput(InputItem):
     """An input of a type that this version does not know; its fields are in `extra`."""
 
     type: str

@@ -21,8 +21,8 @@ from sync_async import (
     EstimatedGenerationCost,
     Generation,
     ModelInfo,
+    PaginatedAssetsResponse,
 )
-from sync_async import PaginatedAssetsResponse
 from sync_async.sandbox.records import Asset as StoredAsset
 from sync_async.sandbox.records import Batch as StoredBatch
 from sync_async.sandbox.records import Generation as StoredGeneration
@@ -153,7 +153,8 @@ def test_the_same_usage_runs_awaited(method: str) -> None:
     """With AsyncSync and await, and nothing else changed."""
     setup, usage, wanted = USAGE[method]
     setup = re.sub(r"\bSync\b", "AsyncSync", setup)
-    function = f"async def run():\n    async with client:\n        return await {textwrap.indent(usage, '        ').strip()}\n"
+    call = textwrap.indent(usage, "        ").strip()
+    function = f"async def run():\n    async with client:\n        return await {call}\n"
     names: dict[str, Any] = {}
     exec(setup + function, names)
     if issubclass(wanted, Exception):
@@ -198,8 +199,8 @@ def test_the_vendors_import_names_are_there() -> None:
 
 
 VENDOR_NAMES = """
-ActiveSpeaker Asset AssetId AssetInputType AssetSort AssetType AssetVisibility AsyncSync Audio BadRequestError BatchId
-BatchMetrics BatchResponse BatchStatus CreateBatchResponse CreateGenerationDto ElevenLabs Emotion
+ActiveSpeaker Asset AssetId AssetInputType AssetSort AssetType AssetVisibility AsyncSync Audio BadRequestError
+BatchId BatchMetrics BatchResponse BatchStatus CreateBatchResponse CreateGenerationDto ElevenLabs Emotion
 EstimatedGenerationCost Generation GenerationError GenerationErrorMessage GenerationId GenerationNotification
 GenerationOptions GenerationSegment GenerationStatus Input InternalServerError Model ModelInfo ModelMode ModelType
 NotFoundError PaginatedAssetsResponse PaymentRequiredError SegmentAudioInput SegmentFrames SegmentSecs Sync

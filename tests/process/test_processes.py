@@ -72,7 +72,7 @@ WORKING = """
 
 
 @pytest.mark.parametrize("repeat", range(REPEATS))
-def test_ctrl_c_cancels_cleans_up_and_then_reaches_the_caller(repeat: int) -> None:  # noqa: ARG001
+def test_ctrl_c_cancels_cleans_up_and_then_reaches_the_caller(repeat: int) -> None:
     """In this order, with nothing on stderr, and the client still works."""
     lines, errors, code = run(
         WORKING
@@ -142,7 +142,7 @@ def test_importing_starts_no_thread_and_loads_no_aiohttp() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 @pytest.mark.parametrize("repeat", range(REPEATS))
-def test_parent_and_forked_child_both_go_on(sandbox: Sandbox, repeat: int) -> None:  # noqa: ARG001
+def test_parent_and_forked_child_both_go_on(sandbox: Sandbox, repeat: int) -> None:
     """The child gets its own loop and connections, exits normally, and the parent's stay whole."""
     lines, errors, code = run(
         """
