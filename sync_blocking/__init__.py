@@ -4,91 +4,91 @@
 from sync_blocking import Sync
 
 with Sync() as client:
-job = client.generations.create_with_files(model="lipsync-2", video="face.mp4", audio="speech.wav")
-done = client.generations.wait(job.id)
+    job = client.generations.create_with_files(model="lipsync-2", video="face.mp4", audio="speech.wav")
+    done = client.generations.wait(job.id)
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sync_async import (
+        ActiveSpeaker,
+        ApiConnectionError,
+        ApiError,
+        ApiTimeoutError,
+        ArgumentError,
+        Asset,
+        AssetId,
+        AssetInputType,
+        AssetSort,
+        AssetType,
+        AssetVisibility,
+        Audio,
+        BadRequestError,
+        BatchId,
+        BatchMetrics,
+        BatchResponse,
+        BatchStatus,
+        ClosedError,
+        ConcurrencyLimitError,
+        ConflictError,
+        CreateBatchResponse,
+        CreateGenerationDto,
+        DecodeError,
+        DialogueEdit,
+        DubParams,
+        ElevenLabs,
+        Emotion,
+        EstimatedGenerationCost,
+        File,
+        ForbiddenError,
+        Generation,
+        GenerationError,
+        GenerationErrorMessage,
+        GenerationFailedError,
+        GenerationId,
+        GenerationNotification,
+        GenerationOptions,
+        GenerationSegment,
+        GenerationStatus,
+        Image,
+        Input,
+        InternalServerError,
+        Model,
+        ModelInfo,
+        ModelMode,
+        ModelType,
+        NotFoundError,
+        OtherInput,
+        PaginatedAssetsResponse,
+        PayloadTooLargeError,
+        PaymentRequiredError,
+        RateLimitError,
+        RawResponse,
+        RequestOptions,
+        SegmentAudioInput,
+        SegmentFrames,
+        SegmentSecs,
+        SyncEnvironment,
+        SyncError,
+        SyncMode,
+        Timeout,
+        TooManyRequestsError,
+        Tts,
+        TtsProviderConfig,
+        UnauthorizedError,
+        UnprocessableEntityError,
+        ValidationResponse,
+        Video,
+        WaitTimeoutError,
+        WebhookStatus,
+        __version__,
+    )
     from sync_async.sandbox import Sandbox
-
-from sync_async import (
-    ActiveSpeaker,
-    ApiConnectionError,
-    ApiError,
-    ApiTimeoutError,
-    ArgumentError,
-    Asset,
-    AssetId,
-    AssetInputType,
-    AssetSort,
-    AssetType,
-    AssetVisibility,
-    Audio,
-    BadRequestError,
-    BatchId,
-    BatchMetrics,
-    BatchResponse,
-    BatchStatus,
-    ClosedError,
-    ConcurrencyLimitError,
-    ConflictError,
-    CreateBatchResponse,
-    CreateGenerationDto,
-    DecodeError,
-    DialogueEdit,
-    DubParams,
-    ElevenLabs,
-    Emotion,
-    EstimatedGenerationCost,
-    File,
-    ForbiddenError,
-    Generation,
-    GenerationError,
-    GenerationErrorMessage,
-    GenerationFailedError,
-    GenerationId,
-    GenerationNotification,
-    GenerationOptions,
-    GenerationSegment,
-    GenerationStatus,
-    Image,
-    Input,
-    InternalServerError,
-    Model,
-    ModelInfo,
-    ModelMode,
-    ModelType,
-    NotFoundError,
-    OtherInput,
-    PaginatedAssetsResponse,
-    PayloadTooLargeError,
-    PaymentRequiredError,
-    RateLimitError,
-    RawResponse,
-    RequestOptions,
-    SegmentAudioInput,
-    SegmentFrames,
-    SegmentSecs,
-    SyncEnvironment,
-    SyncError,
-    SyncMode,
-    Timeout,
-    TooManyRequestsError,
-    Tts,
-    TtsProviderConfig,
-    UnauthorizedError,
-    UnprocessableEntityError,
-    ValidationResponse,
-    Video,
-    WaitTimeoutError,
-    WebhookStatus,
-    __version__,
-)
-from sync_blocking._client import Sync
+    from sync_blocking._client import Sync
 
 __all__ = [
     "ActiveSpeaker",
@@ -166,12 +166,20 @@ __all__ = [
     "__version__",
 ]
 
+HOMES = {"Sandbox": "sync_async.sandbox", "Sync": "sync_blocking._client"}
+"""Where names are that are not the core's; all others are."""
 
-def __getattr__(name: str) -> Any:
-    """Load the sandbox when it is first asked for: it brings a web server, which few programs need."""
-    if name == "Sandbox":
-        from sync_async.sandbox import Sandbox
 
-        return Sandbox
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first asked for."""
+        if name not in __all__:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        value = globals()[name] = getattr(importlib.import_module(HOMES.get(name, "sync_async")), name)
+        return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +16,10 @@ from rich.table import Table
 from sync_async.types._model import ApiObject
 from sync_async.types.generations import Generation
 
-out = Console()
+PIPED_WIDTH = 200
+"""Columns of a table that another program reads."""
+
+out = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
 err = Console(stderr=True)
 
 
@@ -34,11 +38,15 @@ def _wire(value: Any) -> Any:
 
 def show_table(rows: Sequence[ApiObject], columns: Sequence[str]) -> None:
     """Print results as a table."""
+    cells = [[_cell(getattr(row, column)) for column in columns] for row in rows]
+    filled = [index for index in range(len(columns)) if any(row[index] for row in cells)]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(getattr(row, column)) for column in columns))
+    for index in filled:
+        # ids are copied, so they stay in one piece
+        widest = max(len(row[index]) for row in cells) if columns[index] == "id" else None
+        table.add_column(columns[index].replace("_", " "), overflow="fold", min_width=widest)
+    for row in cells:
+        table.add_row(*(row[index] for index in filled))
     out.print(table if rows else "none")
 
 
@@ -60,7 +68,7 @@ def _cell(value: Any) -> str:
 
 def say(text: str) -> None:
     """Print a line that is no result."""
-    err.print(text, highlight=False)
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def fail(text: str) -> None:

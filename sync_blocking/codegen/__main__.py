@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
-import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sync_blocking.codegen import tables
 from sync_blocking.codegen.emit import HEADER, ModuleEmitter
+from sync_blocking.codegen.layout import check_version, laid_out
+from sync_blocking.codegen.package import package_text
 from sync_blocking.codegen.rules import Rules
 from sync_blocking.codegen.source import Source, UnknownSourceError
 
@@ -22,61 +23,11 @@ def build(core: Path) -> dict[str, str]:
     """Make the text of every generated file, by its path below `sync_blocking`."""
     rules = Rules()
     files = {twin: ModuleEmitter(Source(core / name, name), rules).text() for name, twin in tables.SOURCES.items()}
-    files["__init__.py"] = _package(Source(core / "__init__.py", "__init__.py"), rules)
+    files["__init__.py"] = package_text(Source(core / "__init__.py", "__init__.py"), rules)
     files["resources/__init__.py"] = HEADER.format(name="resources/__init__.py") + '"""The API\'s resources."""\n'
     rules.check_all_used()
-    return {name: formatted(text) for name, text in files.items()}
-
-
-def _package(source: Source, rules: Rules) -> str:
-    """Write the package's public names: the twin's own, and those that it shares with the core."""
-    public = next(
-        ast.literal_eval(node.value)
-        for node in source.tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-    )
-    shared = [name for name in public if name not in tables.RENAMES]
-    own = {rules.name(source, source.tree, name) for name in public if name in tables.RENAMES}
-    doc = (ROOT / "sync_blocking/codegen/package_docstring.txt").read_text(encoding="utf-8")
-    lines = [
-        HEADER.format(name="__init__.py") + f'"""{doc}"""',
-        "from __future__ import annotations",
-        "from typing import TYPE_CHECKING, Any",
-        "if TYPE_CHECKING:\n    from sync_async.sandbox import Sandbox",
-        f"from sync_async import {', '.join(shared)}",
-        "from sync_blocking._client import Sync",
-        f"__all__ = {sorted([*shared, *own])!r}",
-        LAZY_SANDBOX,
-    ]
-    return "\n\n".join(lines) + "\n"
-
-
-LAZY_SANDBOX = '''
-def __getattr__(name: str) -> Any:
-    """Load the sandbox when it is first asked for: it brings a web server, which few programs need."""
-    if name == "Sandbox":
-        from sync_async.sandbox import Sandbox
-
-        return Sandbox
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
-'''
-
-
-def formatted(text: str) -> str:
-    """Sort the imports and lay the text out with the repository's own tools."""
-    for command in (["check", "--fix", "--exit-zero", "--quiet"], ["format", "--quiet"]):
-        ruff = [
-            sys.executable,
-            "-m",
-            "ruff",
-            *command,
-            "--stdin-filename",
-            str(ROOT / "sync_blocking/generated.py"),
-            "-",
-        ]
-        text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout  # noqa: S603
-    return text
+    check_version(ROOT)
+    return {name: laid_out(ROOT, name, text) for name, text in files.items()}
 
 
 def differences(files: dict[str, str], twin: Path) -> list[str]:
@@ -86,35 +37,46 @@ def differences(files: dict[str, str], twin: Path) -> list[str]:
         path = twin / name
         there = path.read_text(encoding="utf-8") if path.exists() else ""
         if there != text:
-            found += difflib.unified_diff(
-                there.splitlines(), text.splitlines(), str(path), "generated", lineterm=""
-            )
-    for path in sorted(twin.rglob("*.py")):
-        name = path.relative_to(twin).as_posix()
-        if name not in files and path.read_text(encoding="utf-8").startswith(MARK):
-            found.append(f"{path}: carries the generator's mark, but nothing makes it; delete it")
-    return found
+            old, new = (whole.splitlines(keepends=True) for whole in (there, text))
+            found += (line.rstrip("\n") for line in difflib.unified_diff(old, new, str(path), "generated"))
+    return found + [
+        f"{path}: carries the generator's mark, but nothing makes it" for path in _left_over(files, twin)
+    ]
 
 
-def main() -> int:
-    """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m sync_blocking.codegen", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 when the twin is stale")
-    check = parser.parse_args().check
-    twin = ROOT / "sync_blocking"
-    try:
-        files = build(ROOT / "sync_async")
-    except UnknownSourceError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    found = differences(files, twin)
-    if check:
-        print("\n".join(found) or "sync_blocking is what sync_async makes it")  # noqa: T201
-        return 1 if found else 0
+def _left_over(files: dict[str, str], twin: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(twin.rglob("*.py"))
+        if path.relative_to(twin).as_posix() not in files and path.read_text(encoding="utf-8").startswith(MARK)
+    ]
+
+
+def write(files: dict[str, str], twin: Path) -> None:
+    """Write what is made, and remove what is not made any more."""
     for name, text in files.items():
         (twin / name).parent.mkdir(parents=True, exist_ok=True)
         (twin / name).write_text(text, encoding="utf-8")
-    return 0
+    for path in _left_over(files, twin):
+        path.unlink()
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Run the command; 1 means stale files, 2 a core that no rule covers."""
+    parser = argparse.ArgumentParser(prog="python -m sync_blocking.codegen", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 when the twin is stale")
+    check = parser.parse_args(arguments).check
+    try:
+        files = build(root / "sync_async")
+    except UnknownSourceError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    if not check:
+        write(files, root / "sync_blocking")
+        return 0
+    found = differences(files, root / "sync_blocking")
+    print("\n".join(found) or "sync_blocking is what sync_async makes it")  # noqa: T201
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 
@@ -44,18 +45,25 @@ class ModuleEmitter:
         """Give the import of each name that the body uses."""
         known = {**self.source.imports(), **SUPPORT, **_twins()}
         known |= {name: f"from {self._module()} import {name}" for name in self.classes}
-        own = {self.rules.name(self.source, self.source.tree, name) for name in self.classes}
+        typing_only = self.source.typing_imports()
+        own = {self.rules.name(self.source, node, name) for name, node in self.classes.items()}
         names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
-        for name in sorted(names - own):
-            if name in known:
+        names -= own | _bound_names(body) | set(dir(builtins))
+        for name in sorted(names - typing_only.keys()):
+            if name in known:  # else the linter, which sees the whole text, stops the run
                 yield known[name]
+        if typed := sorted(names & typing_only.keys()):
+            yield known.get("TYPE_CHECKING", "from typing import TYPE_CHECKING")
+            yield "if TYPE_CHECKING:"
+            yield from (f"    {typing_only[name]}" for name in typed)
 
     def _module(self) -> str:
         return "sync_async." + self.source.name.removesuffix(".py").replace("/", ".")
 
     def _class(self, node: ast.ClassDef) -> str:
         name = self.rules.name(self.source, node, node.name)
-        is_client = any(isinstance(part, ast.AnnAssign) for part in node.body)
+        self.rules.check_class(self.source, node)
+        is_client = node.name == tables.CLIENT
         base = "ClientFacade" if is_client else f"Facade[{node.name}]"
         doc = self.rules.docstring(self.source, node, self.source.docstring(node))
         lines = [f"class {name}({base}):", f'    """{_renamed_words(doc)}"""', ""]
@@ -188,11 +196,22 @@ class ModuleEmitter:
     def _passed(self, owner: ast.ClassDef, node: Function) -> str:
         by_position, by_keyword = self._arguments(owner, node)
         passed = [
-            f"deliver({argument.arg})" if self.rules.takes_function(argument.annotation) else argument.arg
+            f"deliver({argument.arg})"
+            if argument.annotation and self.rules.takes_function(self.source, argument.annotation)
+            else argument.arg
             for argument in [*by_position, *by_keyword]
         ]
         names = [argument.arg for argument in [*by_position, *by_keyword]]
         return ", ".join(f"{name}={value}" for name, value in zip(names, passed, strict=True))
+
+
+def _bound_names(body: str) -> set[str]:
+    """Give the names that functions of the body bind: their parameters and local variables."""
+    tree = ast.parse(body)
+    parameters = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return parameters | {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def _renamed_words(text: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import textwrap
 
 from sync_blocking.codegen import tables
 from sync_blocking.codegen.source import Source, UnknownSourceError
+
+ASYNCHRONOUS = re.compile(r"Async|Awaitable|Coroutine|^_*aio|^a(close|iter|next|send|throw)$|^__a[a-z]+__$")
+"""How a name looks that has no place in blocking code."""
 
 
 class Rules:
@@ -21,7 +25,7 @@ class Rules:
         if name in tables.RENAMES:
             self.used.add(name)
             return tables.RENAMES[name]
-        if name.startswith(("Async", "aio", "__a")):
+        if ASYNCHRONOUS.search(name):
             source.fail(node, f"{name} looks asynchronous and stands in no rule")
         return name
 
@@ -29,15 +33,29 @@ class Rules:
         """Give the twin's text for an annotation."""
         if node is None:
             return ""
-        renamed = _RenamedNames(self, source).visit(ast.parse(ast.unparse(node), mode="eval"))
-        return ast.unparse(renamed)
+        return ast.unparse(_RenamedNames(self, source).visit(copy.deepcopy(node)))
 
-    def takes_function(self, node: ast.expr | None) -> bool:
+    def takes_function(self, source: Source, node: ast.expr) -> bool:
         """Tell whether a parameter is a function of the caller's."""
-        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} if node is not None else set()
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        if "Callable" in names:
+            source.fail(node, "a function that stands in no rule would run on the private loop; name its type")
         found = names & tables.CALLBACKS
         self.used |= found
         return bool(found)
+
+    def check_class(self, source: Source, node: ast.ClassDef) -> None:
+        """Stop at a class that is made in an unknown way."""
+        for decorator in node.decorator_list:
+            if ast.unparse(decorator) != "attrs.frozen":
+                source.fail(decorator, f"the class decorator {ast.unparse(decorator)} is not covered")
+        for base in node.bases:
+            name = ast.unparse(base).partition("[")[0]
+            if name not in tables.BASES:
+                source.fail(base, f"the base class {name} is not covered")
+            self.used.add(name)
+        if node.keywords:
+            source.fail(node, f"the keywords of {node.name} are not covered")
 
     def is_only_in_core(self, path: str) -> bool:
         """Tell whether a parameter has no counterpart in the twin."""
@@ -71,7 +89,14 @@ class Rules:
 
     def check_all_used(self) -> None:
         """Stop when a rule covers nothing any more."""
-        everything = {*tables.RENAMES, *tables.CALLBACKS, *tables.BY_HAND, *tables.ONLY_IN_CORE, *tables.PHRASES}
+        everything = {
+            *tables.RENAMES,
+            *tables.BASES,
+            *tables.CALLBACKS,
+            *tables.BY_HAND,
+            *tables.ONLY_IN_CORE,
+            *tables.PHRASES,
+        }
         if unused := sorted(everything - self.used):
             raise UnknownSourceError(f"rules that nothing uses: {', '.join(map(repr, unused))}")
 
@@ -83,6 +108,18 @@ class _RenamedNames(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.Name:  # ast's own naming
         node.id = self._rules.name(self._source, node, node.id)
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # ast's own naming
+        node.attr = self._rules.name(self._source, node, node.attr)
+        return self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # ast's own naming
+        return node if ast.unparse(node.value) == "Literal" else self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # ast's own naming
+        if isinstance(node.value, str):
+            self._source.fail(node, f"the quoted type {node.value!r} is not covered; the core needs no quotes")
         return node
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,15 +42,26 @@ class Source:
 
     def imports(self) -> dict[str, str]:
         """Give the statement that imports each name."""
-        found: dict[str, str] = {}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                origin = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
-                for alias in node.names:
-                    bound = alias.asname or alias.name
-                    renamed = f" as {alias.asname}" if alias.asname else ""
-                    found[bound] = f"{origin}import {alias.name}{renamed}"
-        return found
+        return _imports(node for node in self.tree.body if not isinstance(node, ast.If))
+
+    def typing_imports(self) -> dict[str, str]:
+        """Give the statement that imports each name which only type checkers see."""
+        for node in self.tree.body:
+            if isinstance(node, ast.If) and (ast.unparse(node.test) != "TYPE_CHECKING" or node.orelse):
+                self.fail(node, "only a plain 'if TYPE_CHECKING:' is covered")
+        return _imports(part for node in self.tree.body if isinstance(node, ast.If) for part in node.body)
+
+
+def _imports(nodes: Iterable[ast.stmt]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            origin = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                bound = alias.asname or alias.name
+                renamed = f" as {alias.asname}" if alias.asname else ""
+                found[bound] = f"{origin}import {alias.name}{renamed}"
+    return found
 
 
 KNOWN_AT_TOP = (

@@ -28,8 +28,20 @@ RENAMES = {
 }
 """Classes that exist twice; all other names are shared."""
 
+HOMES = {
+    "AsyncSync": "sync_blocking._client",
+    "AsyncSandbox": "sync_async.sandbox",
+}
+"""Where the package finds its own public names, by the core's name; all others are the core's."""
+
+CLIENT = "AsyncSync"
+"""The class that owns the resources; all others are resources."""
+
+BASES = {"Resource", "WithRawResponse"}
+"""What a resource of the core may derive from."""
+
 CALLBACKS = {"OnUpdate"}
-"""Types of functions that a caller passes in; they run in the caller's thread."""
+"""Types of functions that a caller passes in and the loop calls; they run in the caller's thread."""
 
 BY_HAND = {
     "__aenter__": "ClientFacade.__enter__",
@@ -47,7 +59,8 @@ ONLY_IN_CORE = {
 """Parameters that the twin does not have, each with its reason."""
 
 PHRASES = {
-    "The sync.so API for asyncio programs.": "The sync.so API for scripts, notebooks and threads.",
+    "from sync_async import AsyncSync": "from sync_blocking import Sync",
+    "for asyncio programs": "for scripts, notebooks and threads",
     "Use it in one event loop, for\n    as many requests at once as you like": (
         "Use it from as\n    many threads as you like"
     ),

@@ -13,7 +13,7 @@ from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsWithRawResponse
 from sync_async.types.generations import EstimatedGenerationCost, Generation, GenerationId, GenerationStatus
-from sync_async.types.inputs import Input
+from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 from sync_blocking._calls import deliver
 from sync_blocking._facade import Facade
@@ -33,7 +33,7 @@ class Generations(Facade[AsyncGenerations]):
         self,
         *,
         model: Model,
-        input: Sequence[Input | Mapping[str, Any]],
+        input: Sequence[InputItem | Mapping[str, Any]],
         options: GenerationOptions | Mapping[str, Any] | None = None,
         segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
@@ -99,7 +99,7 @@ class Generations(Facade[AsyncGenerations]):
         model: Model,
         video: File | None = None,
         audio: File | None = None,
-        input: Sequence[Input | Mapping[str, Any]] | None = None,
+        input: Sequence[InputItem | Mapping[str, Any]] | None = None,
         options: GenerationOptions | Mapping[str, Any] | None = None,
         webhook_url: str | None = None,
         image: File | None = None,
@@ -215,7 +215,7 @@ class Generations(Facade[AsyncGenerations]):
         self,
         *,
         model: Model,
-        input: Sequence[Input | Mapping[str, Any]],
+        input: Sequence[InputItem | Mapping[str, Any]],
         options: GenerationOptions | Mapping[str, Any] | None = None,
         segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
@@ -309,7 +309,7 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         self,
         *,
         model: Model,
-        input: Sequence[Input | Mapping[str, Any]],
+        input: Sequence[InputItem | Mapping[str, Any]],
         options: GenerationOptions | Mapping[str, Any] | None = None,
         segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
@@ -341,7 +341,7 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         model: Model,
         video: File | None = None,
         audio: File | None = None,
-        input: Sequence[Input | Mapping[str, Any]] | None = None,
+        input: Sequence[InputItem | Mapping[str, Any]] | None = None,
         options: GenerationOptions | Mapping[str, Any] | None = None,
         webhook_url: str | None = None,
         image: File | None = None,
@@ -394,7 +394,7 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         self,
         *,
         model: Model,
-        input: Sequence[Input | Mapping[str, Any]],
+        input: Sequence[InputItem | Mapping[str, Any]],
         options: GenerationOptions | Mapping[str, Any] | None = None,
         segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
