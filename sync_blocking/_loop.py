@@ -127,6 +127,7 @@ class _Runner:
                 self._is_ready.set()
                 while not self.is_stopped:
                     self._run_loop()
+                self.loop.run_until_complete(self._wind_up())
         except BaseException as error:
             self.cause_of_death = error
             log.exception("the private event loop died")
@@ -155,13 +156,12 @@ class _Runner:
         error.__cause__ = self.cause_of_death
         return error
 
-    async def shut(self, lease: _Lease, bound: float = CLOSE_BOUND) -> None:
+    async def shut(self, lease: _Lease) -> None:
         """Close a client; with the last one goes the thread."""
         try:
-            await self._close(lease, bound)
+            await self._close(lease, CLOSE_BOUND)
         finally:
-            if _release(self, [lease]):
-                await self._wind_up(bound)
+            self._release([lease])
 
     async def forget(self, lease: _Lease) -> None:
         """Close a client on whose closing nobody waits."""
@@ -174,8 +174,11 @@ class _Runner:
         """Close all clients, in a hurry."""
         leases = tuple(self.leases)
         await asyncio.gather(*(self._close(lease, EXIT_BOUND) for lease in leases), return_exceptions=True)
+        self._release(leases)
+
+    def _release(self, leases: Iterable[_Lease]) -> None:
         if _release(self, leases):
-            await self._wind_up(EXIT_BOUND)
+            self.loop.call_soon(self._stop)
 
     async def _close(self, lease: _Lease, bound: float) -> None:
         lease.closed = True
@@ -190,18 +193,17 @@ class _Runner:
         if tasks:
             await asyncio.wait(tasks, timeout=bound)
 
-    async def _wind_up(self, bound: float) -> None:
-        try:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            if others:
-                await asyncio.wait(others, timeout=bound)
-            await _within(bound, self.loop.shutdown_asyncgens(), "generators")
-            if not _is_exiting:  # at that stage it starts a thread that cannot be started
-                await self.loop.shutdown_default_executor()
-        finally:
-            self.loop.call_soon(self._stop)
+    async def _wind_up(self) -> None:
+        """End what the clients have left, as the loop's very last work."""
+        bound = EXIT_BOUND if _is_exiting else CLOSE_BOUND
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=bound)
+        await _within(bound, self.loop.shutdown_asyncgens(), "generators")
+        if not _is_exiting:  # at that stage it starts a thread that cannot be started
+            await self.loop.shutdown_default_executor()
 
 
 async def _within(bound: float, closing: Coroutine[Any, Any, None], what: str) -> None:

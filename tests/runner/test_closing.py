@@ -94,8 +94,7 @@ def test_work_that_ignores_cancellation_does_not_hold_up_closing(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Closing waits within bounds, then closes the connections under the work."""
-    monkeypatch.setattr(_loop.Portal.close, "__defaults__", None)
-    monkeypatch.setattr(_loop._Runner.shut, "__defaults__", (0.1,))
+    monkeypatch.setattr(_loop, "CLOSE_BOUND", 0.1)
     released = threading.Event()
 
     async def stubborn() -> str:
@@ -125,7 +124,7 @@ def test_connections_that_do_not_close_are_left(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A close that hangs is given up after its bound, with a warning in the log."""
-    monkeypatch.setattr(_loop._Runner.shut, "__defaults__", (0.1,))
+    monkeypatch.setattr(_loop, "CLOSE_BOUND", 0.1)
 
     class Hanging:
         async def close(self) -> None:
@@ -218,6 +217,9 @@ EXITS = {
     "used and forgotten open": """
         portal = Portal(Client())
         say(portal.run(give("end")))
+        """,
+    "forgotten just before the end": """
+        say(Portal(Client()).run(give("end")))
         """,
     "a daemon thread is in a call": """
         from sync_async import ClosedError

@@ -15,8 +15,10 @@ pytestmark = [
 ]
 
 INTERRUPT = """
-def interrupt(after):
+def interrupt(after, go=None):
     def shoot():
+        if go:
+            go.wait()
         time.sleep(after)
         os.kill(os.getpid(), signal.SIGINT)
     thread = threading.Thread(target=shoot)
@@ -57,10 +59,11 @@ def test_interrupt_of_the_very_first_call(run_script: RunScript) -> None:
     """The loop is just starting when the interrupt comes, and serves the next call all the same."""
     script = """
     for _ in range(10):
-        portal = Portal(Client())
-        thread = interrupt(0.0005)
+        portal, go = Portal(Client()), threading.Event()
+        thread = interrupt(0.0005, go)
         try:
             try:
+                go.set()  # not before, else the interrupt may strike the shooter's own start
                 portal.run(asyncio.sleep(10))
             finally:
                 thread.join()
