@@ -50,6 +50,7 @@ class Call:
         "_loop",
         "_mailbox",
         "done",
+        "is_heard",
         "owner",
         "task",
     )
@@ -58,6 +59,7 @@ class Call:
         self.owner = owner
         self.task: asyncio.Task[Outcome] | None = None
         self.done = False
+        self.is_heard = False
         self._coroutine = coroutine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: set[Call] = set()
@@ -86,6 +88,7 @@ class Call:
         while True:
             message = self._next_message()
             if isinstance(message, tuple):
+                self.is_heard = True
                 return message
             message()
 

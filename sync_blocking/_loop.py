@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
@@ -85,11 +86,15 @@ class _Runner:
             raise SyncError(f"the thread for blocking calls does not start: {error}") from error
         except BaseException:  # Ctrl-C: the thread may run all the same
             self.is_stopped = True
-            if self._is_ready.is_set():
+            if self.is_ready():
                 self.post(self._stop)
             raise
         if self.cause_of_death is not None:
             raise self._end_of_all()
+
+    def is_ready(self) -> bool:
+        """Tell whether the thread has got as far as having a loop."""
+        return self._is_ready.is_set()
 
     def is_here(self) -> bool:
         """Tell whether this is the loop's thread; asking asyncio instead would be fooled by gevent."""
@@ -98,10 +103,6 @@ class _Runner:
     def is_of_this_process(self) -> bool:
         """Tell whether the loop was not inherited through a fork."""
         return self.pid == os.getpid()
-
-    def submit(self, coroutine: Coroutine[Any, Any, Any], owner: Owner) -> None:
-        """Begin work that nobody waits for."""
-        self.hand_over(Call(coroutine, owner))
 
     def hand_over(self, call: Call) -> None:
         """Begin a call.
@@ -120,6 +121,10 @@ class _Runner:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self.loop.call_soon_threadsafe(function, *arguments)
 
+    def post_work(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Post work that nobody waits for."""
+        self.post(lambda: self.hand_over(Call(work(*arguments), _NOBODY)))
+
     def _main(self) -> None:
         try:
             # made here, where no Ctrl-C strikes and no caller's context is kept
@@ -133,10 +138,10 @@ class _Runner:
             log.exception("the private event loop died")
         finally:
             self.is_stopped = True
+            _living.discard(self)
             self._is_ready.set()
             for call in tuple(self.calls):
                 call.finish((self._end_of_all(), None))
-            _living.discard(self)
 
     def _run_loop(self) -> None:
         try:
@@ -256,7 +261,7 @@ class Portal:
         if runner is None:
             return
         if runner.is_here():
-            runner.submit(runner.forget(self._lease), _NOBODY)
+            runner.post_work(runner.forget, self._lease)
             return
         call = Call(runner.shut(self._lease), _NOBODY)
         try:
@@ -319,8 +324,12 @@ def _attach(lease: _Lease) -> _Runner:
 
 def _start() -> _Runner:
     runner = _Runner()
-    _living.add(runner)
-    runner.start()
+    _living.add(runner)  # before it starts, since it takes itself out when it ends
+    try:
+        runner.start()
+    except BaseException:
+        _living.discard(runner)
+        raise
     atexit.unregister(_at_exit)
     atexit.register(_at_exit)
     return runner
@@ -356,24 +365,25 @@ def _drop(lease: _Lease) -> None:
     lease.closed = True
     runner = lease.runner
     if runner is not None and runner.is_of_this_process():
-        runner.post(_forget, runner, lease)
-
-
-def _forget(runner: _Runner, lease: _Lease) -> None:
-    runner.submit(runner.forget(lease), _NOBODY)
+        runner.post_work(runner.forget, lease)
 
 
 def _at_exit() -> None:
     """Close what is still open, in a hurry, and start nothing."""
     global _is_exiting  # noqa: PLW0603
     _is_exiting = True
-    for runner in tuple(_living):
-        runner.post(_shut_all, runner)
+    for runner in [runner for runner in tuple(_living) if runner.is_ready()]:
+        under_way = [call for call in tuple(runner.calls) if call.owner is not _NOBODY]
+        runner.post_work(runner.shut_all)
         runner.thread.join(3 * EXIT_BOUND)
+        _let_hear(under_way)
 
 
-def _shut_all(runner: _Runner) -> None:
-    runner.submit(runner.shut_all(), _NOBODY)
+def _let_hear(calls: Iterable[Call]) -> None:
+    """Give daemon threads the time to get their ClosedError, before they are frozen where they stand."""
+    deadline = time.monotonic() + EXIT_BOUND
+    while any(not call.is_heard for call in calls) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _begin_anew() -> None:

@@ -15,15 +15,15 @@ pytestmark = [
 ]
 
 INTERRUPT = """
-def interrupt(after, go=None):
+def interrupt(after):
     def shoot():
-        if go:
-            go.wait()
         time.sleep(after)
         os.kill(os.getpid(), signal.SIGINT)
     thread = threading.Thread(target=shoot)
     thread.start()
     return thread
+
+cleaning, cleaned = threading.Event(), threading.Event()
 
 async def work(cleanup, started=None):
     try:
@@ -31,8 +31,10 @@ async def work(cleanup, started=None):
             started.set()
         await asyncio.sleep(10)
     finally:
+        cleaning.set()
         await asyncio.sleep(cleanup)
         say("cleanup")
+        cleaned.set()
 
 portal = Portal(Client())
 """
@@ -58,17 +60,25 @@ def test_cleanup_then_interrupt_then_business_as_usual(run_script: RunScript) ->
 def test_interrupt_of_the_very_first_call(run_script: RunScript) -> None:
     """The loop is just starting when the interrupt comes, and serves the next call all the same."""
     script = """
+    def shoot():
+        while not starting():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def starting():
+        return any(thread.name == "syncso event loop" for thread in threading.enumerate())
+
     for _ in range(10):
-        portal, go = Portal(Client()), threading.Event()
-        thread = interrupt(0.0005, go)
+        while starting():  # what the last interrupt left
+            time.sleep(0.001)
+        portal = Portal(Client())
+        thread = threading.Thread(target=shoot)
+        thread.start()
         try:
-            try:
-                go.set()  # not before, else the interrupt may strike the shooter's own start
-                portal.run(asyncio.sleep(10))
-            finally:
-                thread.join()
+            portal.run(asyncio.sleep(10))
         except KeyboardInterrupt:
             say("interrupt")
+        thread.join()
         say(portal.run(give("next")))
         portal.close()
     """
@@ -87,7 +97,7 @@ def test_cleanup_is_waited_for_within_bounds(run_script: RunScript) -> None:
         say("interrupt")
     say(portal.run(give("next")))
     thread.join()
-    portal.run(asyncio.sleep(0.6))
+    cleaned.wait(10)
     """
     assert run_script(INTERRUPT + _dedented(script), "-X", "dev") == ["interrupt", "next", "cleanup"]
 
@@ -95,16 +105,20 @@ def test_cleanup_is_waited_for_within_bounds(run_script: RunScript) -> None:
 def test_a_second_interrupt_ends_the_waiting(run_script: RunScript) -> None:
     """Who presses Ctrl-C twice does not wait for the cleanup."""
     script = """
-    threads = [interrupt(0.05), interrupt(0.15)]
-    before = time.monotonic()
+    def again():
+        cleaning.wait()
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+    thread = interrupt(0.05)
+    threading.Thread(target=again).start()
     try:
-        portal.run(work(1.0))
+        portal.run(work(2.0))
     except KeyboardInterrupt:
-        say("interrupt", time.monotonic() - before < 0.8)
+        say("interrupt", cleaned.is_set())
     say(portal.run(give("next")))
-    portal.run(asyncio.sleep(1.2))
+    cleaned.wait(10)
     """
-    assert run_script(INTERRUPT + _dedented(script), "-X", "dev") == ["interrupt True", "next", "cleanup"]
+    assert run_script(INTERRUPT + _dedented(script), "-X", "dev") == ["interrupt False", "next", "cleanup"]
 
 
 def test_interrupt_in_a_callback(run_script: RunScript) -> None:
