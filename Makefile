@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check facade format clean
+.PHONY: demo test check facade bench format clean
 
 demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
 	$(BIN)/syncso demo
@@ -21,6 +21,9 @@ check: $(STAMP)  ## format, lint, types, generated files
 
 facade: $(STAMP)  ## generate sync_blocking from sync_async
 	$(BIN)/python -m sync_blocking.codegen
+
+bench: $(STAMP)  ## the figures, beside the vendor's SDK and raw aiohttp
+	$(BIN)/python benchmarks/run.py
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -29,7 +29,7 @@ from sync_async._transport import ClientSettings, Pool, Transport
 from sync_async.resources._resource import Caller
 from sync_async.resources.assets import AsyncAssets
 from sync_async.resources.batch import AsyncBatch
-from sync_async.resources.generations import AsyncGenerations
+from sync_async.resources.generations import CREATE, AsyncGenerations
 from sync_async.resources.models import AsyncModels
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class AsyncSync:
 
         GET, HEAD, OPTIONS, PUT and DELETE are repeated like other safe requests. Others are repeated after a
         lost answer only with an `idempotency_key` in `request_options`; give one only where the endpoint
-        honours it.
+        honours it. `POST /v2/generate` always gets one.
 
         Args:
             method: The HTTP method.
@@ -220,7 +220,8 @@ def _endpoint(method: str, path: str, options: RequestOptions) -> Endpoint[Any]:
         raise ArgumentError("path", f"{path!r} holds a blank or a control character; percent-encode it")
     if method.upper() in SAFE_METHODS:
         return Endpoint(method.upper(), path, Repeat.SAFE, answer=Answer.ANY)
-    repeat = Repeat.KEYED if options.idempotency_key is not None else Repeat.NEVER
+    is_create = (method.upper(), path) == ("POST", CREATE.path)  # never sent without a key, by whatever way
+    repeat = Repeat.KEYED if is_create or options.idempotency_key is not None else Repeat.NEVER
     return Endpoint(method.upper(), path, repeat, answer=Answer.ANY)
 
 

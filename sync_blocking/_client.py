@@ -139,7 +139,7 @@ class Sync(ClientFacade):
 
         GET, HEAD, OPTIONS, PUT and DELETE are repeated like other safe requests. Others are repeated after a
         lost answer only with an `idempotency_key` in `request_options`; give one only where the endpoint
-        honours it.
+        honours it. `POST /v2/generate` always gets one.
 
         Args:
             method: The HTTP method.

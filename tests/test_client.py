@@ -297,6 +297,27 @@ async def test_a_raw_post_is_repeated_only_with_a_key(server: Server, client: As
         assert len(server.seen) == sends
 
 
+async def test_a_raw_create_has_a_key_like_any_other(server: Server, client: AsyncSync) -> None:
+    """There is no way to send one without."""
+    server.drop()
+    server.answer(201, GENERATION)
+    raw = await client.request("POST", "/v2/generate", json={"model": "lipsync-2"})
+    assert {request.headers["Idempotency-Key"] for request in server.seen} == {raw.idempotency_key}
+    assert len(server.seen) == 2
+
+
+async def test_a_proxy_is_used_when_it_is_given(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only then: proxy variables of the environment are not read."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    server.answer(200, [])
+    async with AsyncSync(api_key="k", base_url=server.url) as direct:
+        await direct.models.list()
+    async with AsyncSync(api_key="k", base_url="http://api.invalid", proxy=server.url) as client:
+        assert await client.models.list() == []
+    assert server.seen[1].raw_path == "http://api.invalid/v2/models"
+
+
 @pytest.mark.parametrize("path", ["v2/x", "//evil.example/x", "https://evil.example/x", "", "/a b", "/a\n", None])
 async def test_a_raw_path_stays_on_the_apis_origin(server: Server, client: AsyncSync, path: Any) -> None:
     """The key goes nowhere else."""

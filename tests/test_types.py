@@ -33,8 +33,14 @@ def test_changing_a_field_is_refused() -> None:
 
 def test_an_unknown_keyword_is_refused_by_name() -> None:
     """A misspelled field is not silently sent to the server."""
-    with pytest.raises(TypeError, match="assetid"):
+    with pytest.raises(
+        TypeError, match="Video has no field 'assetid'. Did you mean 'asset_id'.*It takes asset_id, extra"
+    ):
         Video(assetid="x")
+    with pytest.raises(TypeError, match="Did you mean 'asset_id'"):
+        Video(assetId="x")
+    with pytest.raises(TypeError, match="GenerationOptions has no field 'i2v_prompt'"):
+        GenerationOptions(i2v_prompt="wave")
 
 
 def test_an_attribute_that_is_nowhere_is_an_attribute_error() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import attrs
 
@@ -81,6 +82,41 @@ class ApiObject:
     def model_copy(self, *, update: Mapping[str, Any] | None = None, **_: Any) -> Self:
         """Give a copy in which the named fields have other values."""
         return attrs.evolve(self, **(update or {}))
+
+
+class RequestObject(ApiObject):
+    """An object that callers make, so a misspelled field is answered with those that there are."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # a type checker reads the fields themselves
+
+        def __new__(cls, *_: Any, **given: Any) -> Self:
+            if not given.keys() <= _keywords(cls):
+                _refuse_keyword(cls, given)
+            return object.__new__(cls)
+
+
+_KEYWORDS: dict[type[RequestObject], frozenset[str]] = {}
+
+
+def _keywords(cls: type[RequestObject]) -> frozenset[str]:
+    known = _KEYWORDS.get(cls)
+    if known is None:
+        known = frozenset(field.alias for field in attrs.fields(cls) if field.init and field.alias is not None)
+        _KEYWORDS[cls] = known
+    return known
+
+
+def _refuse_keyword(cls: type[RequestObject], given: Mapping[str, Any]) -> NoReturn:
+    known = sorted(_keywords(cls))
+    for name in given:
+        if name not in known:
+            snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
+            near = difflib.get_close_matches(snake, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{cls.__name__} has no field {name!r}.{hint} It takes {', '.join(known)}")
+    raise AssertionError  # only called when there is one
 
 
 def is_wire_field(field: attrs.Attribute[Any]) -> bool:

@@ -6,13 +6,13 @@ from typing import Literal
 
 import attrs
 
-from sync_async.types._model import ApiObject
+from sync_async.types._model import RequestObject
 
 SegmentSecs = list[list[float]]
 SegmentFrames = list[list[int]]
 
 
-class InputItem(ApiObject):
+class InputItem(RequestObject):
     """What all inputs are, so that a list of several kinds has a type that the methods take."""
 
     __slots__ = ()
@@ -65,7 +65,7 @@ class Audio(InputItem):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class ElevenLabs(ApiObject):
+class ElevenLabs(RequestObject):
     """Speech made by ElevenLabs.
 
     Args:

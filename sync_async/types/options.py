@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from sync_async.types._model import ApiObject
+from sync_async.types._model import RequestObject
 
 Model = Literal["sync-3", "lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "react-1"] | str
 SyncMode = Literal["bounce", "loop", "cut_off", "silence", "remap"] | str
@@ -15,7 +15,7 @@ Emotion = Literal["happy", "sad", "angry", "disgusted", "surprised", "neutral"] 
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class ActiveSpeaker(ApiObject):
+class ActiveSpeaker(RequestObject):
     """Which face is lip-synced: found automatically, by a point, or by boxes.
 
     Args:
@@ -36,7 +36,7 @@ class ActiveSpeaker(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class GenerationOptions(ApiObject):
+class GenerationOptions(RequestObject):
     """Options of a generation; the server ignores those that the model does not take.
 
     Args:
@@ -62,7 +62,7 @@ class GenerationOptions(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class SegmentAudioInput(ApiObject):
+class SegmentAudioInput(RequestObject):
     """The voice of a segment, whole or cropped.
 
     Args:
@@ -77,7 +77,7 @@ class SegmentAudioInput(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class GenerationSegment(ApiObject):
+class GenerationSegment(RequestObject):
     """A stretch of the video with a voice of its own.
 
     Args:
@@ -95,7 +95,7 @@ class GenerationSegment(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class DubParams(ApiObject):
+class DubParams(RequestObject):
     """Translate the speech of the video and lip-sync to the translation.
 
     Args:
@@ -112,7 +112,7 @@ class DubParams(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class DialogueEdit(ApiObject):
+class DialogueEdit(RequestObject):
     """A finished dialogue edit to be rendered, for `sync-3`."""
 
     id: str
