@@ -58,7 +58,13 @@ class Opener:
         self.apis: list[Api] = []
 
     async def __call__(self, **settings: Any) -> Api:
-        defaults = {"latency": 0.0, "render": False, "posts_per_minute": None, "polls_per_minute": None}
+        defaults = {
+            "latency": 0.0,
+            "concurrency": None,
+            "render": False,
+            "posts_per_minute": None,
+            "polls_per_minute": None,
+        }
         sandbox = await AsyncSandbox(**{**defaults, **settings}).start()
         self.apis.append(Api(sandbox, aiohttp.ClientSession()))
         return self.apis[-1]
