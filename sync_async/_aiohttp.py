@@ -258,10 +258,9 @@ async def bare_get(url: str) -> AsyncIterator[BareAnswer]:
 
 
 async def close(session: aiohttp.ClientSession) -> None:
-    """Close a session and give its transports the loop turns that they need to end."""
+    """Close a session, and let the loop take the turn in which its plain connections end."""
     await session.close()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def forget(session: aiohttp.ClientSession) -> None:

@@ -25,7 +25,7 @@ from sync_async._settings import (
     find_api_key,
     find_base_url,
 )
-from sync_async._transport import ClientSettings, Pool, Transport
+from sync_async._transport import ClientSettings, Pool, Transport, merge_headers
 from sync_async.resources._resource import Caller
 from sync_async.resources.assets import AsyncAssets
 from sync_async.resources.batch import AsyncBatch
@@ -95,7 +95,7 @@ class AsyncSync:
             timeout=as_timeout(timeout),
             max_retries=as_max_retries(max_retries),
             follow_redirects=bool(follow_redirects),
-            headers=checked_headers("headers", headers or {}),
+            headers=_checked_headers(headers or {}),
         )
         pool = Pool(session=session, proxy=proxy, max_connections=_checked_connections(max_connections))
         self._use(Transport(settings, pool))
@@ -140,7 +140,7 @@ class AsyncSync:
         if follow_redirects is not None:
             changes["follow_redirects"] = follow_redirects
         if headers is not None:
-            changes["headers"] = {**settings.headers, **checked_headers("headers", headers)}
+            changes["headers"] = merge_headers(settings.headers, _checked_headers(headers))
         copy = object.__new__(type(self))
         copy._use(self._transport.with_settings(attrs.evolve(settings, **changes)))  # its own class
         return copy
@@ -223,6 +223,13 @@ def _endpoint(method: str, path: str, options: RequestOptions) -> Endpoint[Any]:
     is_create = (method.upper(), path) == ("POST", CREATE.path)  # never sent without a key, by whatever way
     repeat = Repeat.KEYED if is_create or options.idempotency_key is not None else Repeat.NEVER
     return Endpoint(method.upper(), path, repeat, answer=Answer.ANY)
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    checked = checked_headers("headers", headers)
+    if any(name.lower() == "x-api-key" for name in checked):
+        raise ArgumentError("headers", "the key does not belong among them; pass api_key")
+    return checked
 
 
 def _checked_connections(value: int) -> int:

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -21,7 +21,7 @@ from sync_async._errors import (
     SyncError,
 )
 from sync_async._request import ApiRequest, Repeat
-from sync_async._response import ApiResponse, NoAnswer, error_of, value_of
+from sync_async._response import ApiResponse, NoAnswer, error_of
 from sync_async._retry import Failure
 from sync_async._settings import Secret, Timeout
 from sync_async._version import __version__
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import aiohttp
 
     from sync_async._aiohttp import Exchange
-
-T = TypeVar("T")
 
 log = logging.getLogger("syncso")
 log.addHandler(logging.NullHandler())
@@ -152,18 +150,14 @@ class Transport:
         """Give a transport with other settings over the same connections."""
         return Transport(settings, self.pool, sleep=self.sleep, chance=self.chance)
 
-    async def fetch(self, request: ApiRequest[T]) -> T:
-        """Send a request and decode its answer.
+    async def send(self, request: ApiRequest[Any]) -> ApiResponse:
+        """Send a request, repeat it where allowed, and return the answer of a success.
 
         Raises:
             ApiError: The server answered with an error.
             ApiConnectionError: No answer came, after all repeats that were allowed.
-            DecodeError: The answer is not what the endpoint promises.
+            ClosedError: The client is closed.
         """
-        return value_of(request, await self.send(request))
-
-    async def send(self, request: ApiRequest[Any]) -> ApiResponse:
-        """Send a request, repeat it where allowed, and return the answer of a success."""
         pool = self.pool
         if pool.exchange is None or pool.loop is not asyncio.get_running_loop():
             await pool.open()

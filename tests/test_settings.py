@@ -115,6 +115,12 @@ def test_an_unknown_request_option_is_refused_by_name(options: Any) -> None:
         as_request_options({"timeout": 5})
 
 
+def test_the_key_does_not_belong_among_the_headers() -> None:
+    """It would stand there twice."""
+    with pytest.raises(ArgumentError, match="headers: the key does not belong"):
+        AsyncSync(api_key="k", headers={"X-API-Key": "other"})
+
+
 @pytest.mark.parametrize("headers", [{"A\r\nB": "c"}, {"A": "b\nc"}, {"": "x"}, {"A B": "x"}, "A: b"])
 def test_headers_that_would_break_the_request_are_refused(headers: Any) -> None:
     """No value can smuggle in another header."""

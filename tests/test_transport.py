@@ -459,6 +459,25 @@ async def test_a_file_is_sent_again_from_where_it_stood(server: Server, client: 
     assert int(server.seen[0].headers["Content-Length"]) == len(first)
 
 
+async def test_a_stream_that_cannot_be_rewound_is_sent_once(server: Server, client: AsyncSync) -> None:
+    """In chunks, since nobody knows its length; a refusal is then the caller's to handle."""
+
+    class Pipe(io.RawIOBase):
+        left = [b"one", b"two"]  # noqa: RUF012
+
+        def read(self, _: int = -1) -> bytes:
+            return self.left.pop(0) if self.left else b""
+
+    server.refuse(503)
+    with pytest.raises(InternalServerError):
+        await client.generations.create_with_files(
+            model="lipsync-2", video=("v.mp4", Pipe()), audio=("a.wav", b"sound")
+        )
+    assert len(server.seen) == 1
+    assert b"onetwo" in server.seen[0].body
+    assert server.seen[0].headers["Transfer-Encoding"] == "chunked"
+
+
 async def test_a_file_that_fails_while_it_is_sent_says_so(
     server: Server, client: AsyncSync, tmp_path: Any
 ) -> None:
