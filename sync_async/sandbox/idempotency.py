@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from multidict import CIMultiDictProxy
 
-from sync_async.sandbox.refusal import Refusal
+from sync_async.sandbox.refusal import TOO_MANY, Refusal
 from sync_async.sandbox.settings import SandboxSettings
 
 GRAMMAR = re.compile(r"[A-Za-z0-9._~-]{1,128}")
@@ -28,7 +28,7 @@ class _Entry:
 
 
 class IdempotencyKeys:
-    """The keys that were used, and what came of them."""
+    """The keys that were used, and what came of them; they belong to the organisation, not to an API key."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -49,23 +49,21 @@ class IdempotencyKeys:
         if key is None:
             return await create(), False
         entry = self._entries.get(key)
-        if entry is not None and self._is_forgotten(entry):
-            entry = None
-        if entry is not None:
-            return await self._replay(entry, fingerprint), True
-        return await self._first(key, fingerprint, create), False
+        if entry is None or self._is_forgotten(entry):
+            return await self._first(key, fingerprint, create), False
+        return await self._replay(entry, fingerprint), True
 
     def _is_forgotten(self, entry: _Entry) -> bool:
         lifetime = self._settings.key_lifetime
-        return lifetime is not None and self._clock() - entry.made > lifetime
+        return lifetime is not None and entry.outcome.done() and self._clock() - entry.made > lifetime
 
     async def _replay(self, entry: _Entry, fingerprint: str) -> str:
+        done = entry.outcome.done()
         if entry.fingerprint != fingerprint:
-            status = self._settings.conflict_status
-            done = entry.outcome.done() and entry.outcome.exception() is None
-            more: dict[str, Any] = {"generationId": entry.outcome.result()} if done else {}
-            raise Refusal("IDEMPOTENCY_PAYLOAD_MISMATCH", status=status, **more)
-        if not entry.outcome.done() and self._settings.twin == "refuse":
+            known = done and entry.outcome.exception() is None
+            more: dict[str, Any] = {"generationId": entry.outcome.result()} if known else {}
+            raise Refusal("IDEMPOTENCY_PAYLOAD_MISMATCH", status=self._settings.conflict_status, **more)
+        if not done and self._settings.twin == "refuse":
             raise Refusal("IDEMPOTENCY_REQUEST_IN_PROGRESS", headers={"Retry-After": "1"})
         return await asyncio.shield(entry.outcome)
 
@@ -74,15 +72,26 @@ class IdempotencyKeys:
         self._entries[key] = entry
         try:
             made = await create()
-        except BaseException as error:
-            keeps = self._settings.refusal_uses_key and isinstance(error, Refusal)
-            if not keeps:
+        except asyncio.CancelledError:  # the sandbox is closing
+            del self._entries[key]
+            entry.outcome.cancel()
+            raise
+        except Exception as error:
+            if not self._is_kept(error):
                 del self._entries[key]
             entry.outcome.set_exception(error)
             entry.outcome.exception()  # nobody need be waiting for it
             raise
         entry.outcome.set_result(made)
         return made
+
+    def _is_kept(self, error: Exception) -> bool:
+        # A full plan is no verdict on the request: it is to be sent again.
+        return self._settings.refusal_uses_key and isinstance(error, Refusal) and error.status != TOO_MANY
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._entries.clear()
 
 
 def key_of(headers: CIMultiDictProxy[str]) -> str | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from aiohttp import web
 
 from sync_async.sandbox.refusal import invalid
+
+MOST_A_PAGE = 100
 
 
 class HasId(Protocol):
@@ -44,14 +48,15 @@ def limit_of(request: web.Request, default: int | None) -> int | None:
     text = request.query.get("limit")
     if text is None:
         return default
-    if not text.isdigit() or not 1 <= int(text) <= 100:  # noqa: PLR2004
-        raise invalid("limit must be from 1 to 100.", "limit")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_A_PAGE:
+        raise invalid(f"limit must be from 1 to {MOST_A_PAGE}.", "limit")
     return int(text)
 
 
-def page_after(items: list[ItemT], cursor: str | None, limit: int) -> list[ItemT]:
+def page_after(items: Iterable[ItemT], cursor: str) -> Iterator[ItemT]:
     """Give the items behind the one that the cursor names; none behind an unknown one."""
-    if cursor is not None:
-        place = next((index for index, item in enumerate(items) if item.id == cursor), len(items))
-        items = items[place + 1 :]
-    return items[:limit]
+    rest = iter(items)
+    for item in rest:
+        if item.id == cursor:
+            break
+    return rest

@@ -27,10 +27,13 @@ class Generation:
     created: float = attrs.field(factory=time.time)
     status: str = "PENDING"
     progress: float = 0.0
+    """Percent at its end; while it runs, its job knows."""
     error: str | None = None
     error_code: str | None = None
     seconds: float | None = None
     """Length of the output."""
+    has_speech: bool = False
+    """Whether speech was made from a text."""
     batch: str | None = None
     """The batch that it belongs to; it then takes no slot."""
 
@@ -38,6 +41,16 @@ class Generation:
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
         return self.status in RUNNING
+
+    @property
+    def output_name(self) -> str:
+        """The name of its output file."""
+        return f"{self.id}.mp4"
+
+    @property
+    def speech_name(self) -> str:
+        """The name of the file with its synthesised speech."""
+        return f"{self.id}-speech.wav"
 
 
 @attrs.define(kw_only=True)
@@ -59,8 +72,8 @@ class Asset:
     created: float = attrs.field(factory=time.time)
     updated: float = attrs.field(factory=time.time)
 
-    def to_wire(self) -> dict[str, Any]:
-        """Write it as the API does."""
+    def to_wire(self, url: str | None = None) -> dict[str, Any]:
+        """Write it as the API does, under another address if one is given."""
         wire = {
             "id": self.id,
             "createdAt": wire_time(self.created),
@@ -68,7 +81,7 @@ class Asset:
             "type": self.type,
             "visibility": self.visibility,
             "name": self.name,
-            "url": self.url,
+            "url": url or self.url,
             "size": self.size,
             "format": self.format,
             "inputType": self.input_type,
@@ -89,3 +102,8 @@ class Batch:
     webhook_url: str | None = None
     created: float = attrs.field(factory=time.time)
     status: str = "PENDING"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.status not in ("COMPLETED", "FAILED")

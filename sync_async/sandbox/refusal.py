@@ -1,13 +1,19 @@
-"""A refused request, in the API's own form."""
+"""A refused request, in the API's own form.
+
+Source: https://sync.so/docs/api-reference/api/models-api/list
+"""
 
 from __future__ import annotations
 
 import http
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from sync_async.sandbox.catalogue import CODES, OUTSIDE
+
+TOO_MANY = 429
 
 
 class Refusal(Exception):  # noqa: N818  # it is an answer, not a failure of the sandbox
@@ -24,6 +30,7 @@ class Refusal(Exception):  # noqa: N818  # it is an answer, not a failure of the
         **more: Any,
     ) -> None:
         known = CODES.get(code or "") or OUTSIDE.get(code or "")
+        self.code = code
         self.status = status or (known.status if known else 400)
         self.headers = headers or {}
         body: dict[str, Any] = {
@@ -36,15 +43,34 @@ class Refusal(Exception):  # noqa: N818  # it is an answer, not a failure of the
             body["suggestion"] = known.suggestion
         if field is not None:
             body["field"] = field
-        self.body = {**body, "error": http.HTTPStatus(self.status).phrase, **more}
+        self.body = {**body, "error": _phrase(self.status), **more}
         super().__init__(self.body["message"])
 
-    def response(self, *, with_code: bool = True) -> web.Response:
-        """Write the answer."""
-        body = self.body if with_code else {name: v for name, v in self.body.items() if name != "errorCode"}
-        return web.json_response(body, status=self.status, headers=self.headers)
+    def response(self, *, with_code: bool = True, statuses: Mapping[str, int] | None = None) -> web.Response:
+        """Write the answer; `statuses` gives codes another status than the catalogue does."""
+        body, status = dict(self.body), (statuses or {}).get(self.code or "", self.status)
+        if status != self.status:
+            body |= {"statusCode": status, "error": _phrase(status)}
+        if not with_code:
+            body.pop("errorCode", None)
+        body = {name: value for name, value in body.items() if value is not None}
+        return web.json_response(body, status=status, headers=self.headers)
+
+
+def _phrase(status: int) -> str | None:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:  # a status that nobody registered
+        return None
 
 
 def invalid(message: str, field: str | None = None) -> Refusal:
     """Refuse a request that does not satisfy the schema."""
     return Refusal("generation_input_validation_failed", message=message, field=field)
+
+
+def unauthorized(message: str, **more: Any) -> Refusal:
+    """Refuse a request without the right key; only some of these answers have an `error`."""
+    refusal = Refusal(None, status=401, message=message)
+    refusal.body = {"message": message, **more, "statusCode": 401}
+    return refusal

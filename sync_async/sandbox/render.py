@@ -10,21 +10,28 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from sync_async.sandbox.frames import FrameStore
+
 if TYPE_CHECKING:
     import av.audio.frame
     import av.container
     import av.video.frame
+    import av.video.stream
 
 SAMPLE_RATE = 48_000
 SAMPLES_A_FRAME = 1024
 IMAGE_FPS = 25
+MOST_FPS = 60
 LONGEST_SIDE = 1280
 """Pixels; larger videos are scaled down, so that a demonstration need not take minutes."""
+LARGEST = (4096, 2160)
+"""Pixels that the API takes, either way round."""
 
 
 class UnreadableMediaError(Exception):
@@ -33,6 +40,10 @@ class UnreadableMediaError(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
+
+
+class UnsupportedResolutionError(Exception):
+    """A video or image is larger than the API takes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,34 +56,22 @@ class Voice:
     crop: tuple[float, float] | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Medium:
+    """What can be measured of a file."""
+
+    seconds: float | None
+    width: int | None
+    height: int | None
+
+
 def can_render() -> bool:
     """Tell whether PyAV is installed."""
     return importlib.util.find_spec("av") is not None
 
 
-def render(visual: Path, voices: Sequence[Voice], sync_mode: str, target: Path, *, is_image: bool) -> float:
-    """Write the output and give its length in seconds.
-
-    Raises:
-        UnreadableMediaError: An input is no medium.
-    """
-    frames, fps = ([_first_frame(visual)], Fraction(IMAGE_FPS)) if is_image else _frames(visual)
-    track = _mix(voices)
-    video_seconds = len(frames) / fps
-    audio_seconds = Fraction(len(track) // 2, SAMPLE_RATE)
-    length = _length(video_seconds, audio_seconds, sync_mode, is_image=is_image, has_segments=len(voices) > 1)
-    order = _order(len(frames), max(1, round(length * fps)), sync_mode)
-    _write(target, (frames[index] for index in order), fps, track, length)
-    return float(length)
-
-
-def copy_input(visual: Path, target: Path) -> None:
-    """Give the input back where nothing can be rendered."""
-    shutil.copyfile(visual, target)
-
-
-def duration_of(path: Path) -> float | None:
-    """Measure a file, where PyAV is there to do it."""
+def measure(path: Path) -> Medium | None:
+    """Measure a file; None where it is no medium, or PyAV is not there to do it."""
     if not can_render():
         return None
     import av
@@ -80,14 +79,51 @@ def duration_of(path: Path) -> float | None:
 
     try:
         with av.open(str(path)) as container:
-            return float(container.duration / av.time_base) if container.duration else None
+            seconds = float(container.duration / av.time_base) if container.duration else None
+            video = next(iter(container.streams.video), None)
+            return Medium(
+                seconds=seconds, width=video.width if video else None, height=video.height if video else None
+            )
     except (FFmpegError, ValueError):
         return None
 
 
-def _length(video: Fraction, audio: Fraction, sync_mode: str, *, is_image: bool, has_segments: bool) -> Fraction:
-    if has_segments:
-        return video
+def copy_input(visual: Path, target: Path) -> None:
+    """Give the input back where nothing can be rendered."""
+    shutil.copyfile(visual, target)
+
+
+def render(
+    visual: Path,
+    voices: Sequence[Voice],
+    sync_mode: str,
+    target: Path,
+    *,
+    is_image: bool = False,
+    has_segments: bool = False,
+) -> float:
+    """Write the output and give its length in seconds.
+
+    With segments the voices lie over the video's own sound, and the video keeps its length.
+
+    Raises:
+        UnreadableMediaError: An input is no medium.
+        UnsupportedResolutionError: The video or image is too large.
+    """
+    track = _mix(voices, _own_sound(visual) if has_segments else b"")
+    audio_seconds = Fraction(len(track) // 2, SAMPLE_RATE)
+    keeps_all = has_segments or sync_mode in ("remap", "silence")
+    frames, fps = _read(visual, 1 if is_image else None if keeps_all else audio_seconds)
+    if is_image:
+        fps = Fraction(IMAGE_FPS)
+    video_seconds = len(frames) / fps
+    length = video_seconds if has_segments else _length(video_seconds, audio_seconds, sync_mode, is_image=is_image)
+    order = _order(len(frames), max(1, round(length * fps)), sync_mode)
+    _write(target, (frames[index] for index in order), fps, track, length)
+    return float(length)
+
+
+def _length(video: Fraction, audio: Fraction, sync_mode: str, *, is_image: bool) -> Fraction:
     if is_image or sync_mode in ("loop", "bounce", "remap"):
         return audio
     return min(video, audio) if sync_mode == "cut_off" else max(video, audio)
@@ -107,30 +143,39 @@ def _order(count: int, wanted: int, sync_mode: str) -> Iterator[int]:
             yield min(index, count - 1)
 
 
-def _frames(path: Path) -> tuple[list[av.video.frame.VideoFrame], Fraction]:
+def _read(path: Path, most: Fraction | int | None) -> tuple[FrameStore, Fraction]:
+    """Decode a video, but no more of it than is needed: seconds as a fraction, or a number of frames."""
     import av
     from av.error import FFmpegError
 
+    kind = "image" if most == 1 else "video"
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            fps = Fraction(stream.average_rate or IMAGE_FPS)
+            if not _fits(stream.width, stream.height):
+                raise UnsupportedResolutionError(f"{stream.width}x{stream.height}")
+            fps = _rate(stream)
+            count = math.ceil(most * fps) if isinstance(most, Fraction) else most
             width, height = _size(stream.width, stream.height)
-            frames = [
-                frame.reformat(width=width, height=height, format="yuv420p") for frame in container.decode(stream)
-            ]
+            frames = FrameStore(
+                frame.reformat(width=width, height=height, format="yuv420p")
+                for frame in islice(container.decode(stream), count)
+            )
     except (FFmpegError, IndexError, ValueError) as error:
-        raise UnreadableMediaError("video") from error
+        raise UnreadableMediaError(kind) from error
     if not frames:
-        raise UnreadableMediaError("video")
+        raise UnreadableMediaError(kind)
     return frames, fps
 
 
-def _first_frame(path: Path) -> av.video.frame.VideoFrame:
-    try:
-        return _frames(path)[0][0]
-    except UnreadableMediaError as error:
-        raise UnreadableMediaError("image") from error
+def _fits(width: int, height: int) -> bool:
+    return max(width, height) <= LARGEST[0] and min(width, height) <= LARGEST[1]
+
+
+def _rate(stream: av.video.stream.VideoStream) -> Fraction:
+    """Give the frame rate, or that of an image where a file names none or an impossible one."""
+    rate = stream.average_rate or stream.guessed_rate
+    return Fraction(rate) if rate and 1 <= rate <= MOST_FPS else Fraction(IMAGE_FPS)
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
@@ -138,19 +183,25 @@ def _size(width: int, height: int) -> tuple[int, int]:
     return max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
 
 
-def _mix(voices: Sequence[Voice]) -> bytes:
-    """Put the voices one behind the other, as 16-bit mono, with silence where none speaks."""
-    track = bytearray()
+def _own_sound(visual: Path) -> bytes:
+    try:
+        return _samples(visual)
+    except UnreadableMediaError:  # a silent video
+        return b""
+
+
+def _mix(voices: Sequence[Voice], under: bytes) -> bytes:
+    """Lay the voices one behind the other over a sound, as 16-bit mono; where a voice ends early is silence."""
+    track = bytearray(under)
     for voice in voices:
         sound = _samples(voice.path)
         if voice.crop is not None:
             sound = sound[_offset(voice.crop[0]) : _offset(voice.crop[1])]
         start = _offset(voice.start)
+        end = start + len(sound) if voice.end is None else _offset(voice.end)
         if len(track) < start:
             track.extend(bytes(start - len(track)))
-        if voice.end is not None:
-            sound = sound[: _offset(voice.end) - start]
-        track[start : start + len(sound)] = sound
+        track[start:end] = sound[: end - start].ljust(end - start, b"\0")
     return bytes(track)
 
 
@@ -191,7 +242,7 @@ def _write(
         video.width, video.height, video.pix_fmt = first.width, first.height, "yuv420p"
         audio: Any = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         sound = _audio_frames(track, math.ceil(length * SAMPLE_RATE))
-        for number, frame in enumerate(_chain(first, frames)):
+        for number, frame in enumerate(chain([first], frames)):
             frame.pts, frame.time_base, frame.pict_type = number, 1 / fps, 0
             container.mux(video.encode(frame))
             while (heard := next(sound, None)) is not None:
@@ -202,11 +253,6 @@ def _write(
             container.mux(audio.encode(heard))
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
-
-
-def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _audio_frames(track: bytes, samples: int) -> Iterator[av.audio.frame.AudioFrame]:

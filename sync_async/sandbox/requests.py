@@ -1,4 +1,4 @@
-"""What reached the API, for tests to look at."""
+"""What reached the sandbox, for tests to look at."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import attrs
 from aiohttp import web
 
 KEPT = 10_000
+KEPT_BODY = 1024**2
+"""Bytes of a body that are kept; its length and digest are those of the whole."""
 SECRET_HEADERS = frozenset({"x-api-key", "authorization", "cookie"})
 
 
-@attrs.frozen
+@attrs.define
 class SeenRequest:
     """One request; the key is not kept."""
 
@@ -21,18 +23,36 @@ class SeenRequest:
     path: str
     query: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes = b""
+    """What was read of the body, at most 1 MiB."""
+    body_bytes: int = 0
+    fault: str | None = None
+    """The fault that met it."""
+    _digest: Any = attrs.field(factory=hashlib.sha256, init=False, repr=False, eq=False)
+
+    def add(self, data: bytes) -> None:
+        """Note a piece of the body."""
+        self._digest.update(data)
+        self.body_bytes += len(data)
+        if len(self.body) < KEPT_BODY:
+            self.body += data[: KEPT_BODY - len(self.body)]
+
+    @property
+    def body_sha256(self) -> str:
+        """The digest of the whole body as it was sent, in hexadecimal."""
+        digest: str = self._digest.hexdigest()
+        return digest
 
     def to_wire(self) -> dict[str, Any]:
         """Write it as JSON, the body as its hash."""
-        digest = hashlib.sha256(self.body).hexdigest()
         return {
             "method": self.method,
             "path": self.path,
             "query": self.query,
             "headers": self.headers,
-            "bodyBytes": len(self.body),
-            "bodySha256": digest,
+            "bodyBytes": self.body_bytes,
+            "bodySha256": self.body_sha256,
+            "fault": self.fault,
         }
 
 
@@ -42,10 +62,11 @@ class RequestLog:
     def __init__(self) -> None:
         self.seen: deque[SeenRequest] = deque(maxlen=KEPT)
 
-    async def note(self, request: web.Request) -> None:
-        """Keep a request; the body of a form is kept by its files, not here."""
-        body = b"" if request.content_type == "multipart/form-data" else await request.read()
+    def note(self, request: web.Request) -> SeenRequest:
+        """Keep a request; its body is noted by whoever reads it."""
         headers = {
             name: "…" if name.lower() in SECRET_HEADERS else value for name, value in request.headers.items()
         }
-        self.seen.append(SeenRequest(request.method, request.path, request.query_string, headers, body))
+        seen = SeenRequest(request.method, request.path, request.query_string, headers)
+        self.seen.append(seen)
+        return seen

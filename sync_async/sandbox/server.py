@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ipaddress
+import logging
 import signal
 import tempfile
-import time
+import uuid
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from sync_async.sandbox.account_routes import KEYLESS, AccountRoutes
 from sync_async.sandbox.asset_routes import AssetRoutes
 from sync_async.sandbox.batch_routes import BatchRoutes
-from sync_async.sandbox.catalogue import CODES
 from sync_async.sandbox.control_routes import ControlRoutes
 from sync_async.sandbox.faults import Faults, Handler
+from sync_async.sandbox.form import BodyMeter, present_meter
 from sync_async.sandbox.generation_routes import GenerationRoutes
 from sync_async.sandbox.jobs import Ending
+from sync_async.sandbox.price_routes import PriceRoutes
 from sync_async.sandbox.records import Generation
-from sync_async.sandbox.refusal import Refusal
+from sync_async.sandbox.refusal import TOO_MANY, Refusal, unauthorized
 from sync_async.sandbox.requests import RequestLog, SeenRequest
 from sync_async.sandbox.settings import SandboxSettings, make_settings
+from sync_async.sandbox.spoiling import answer_with
 from sync_async.sandbox.storage import Leak
+from sync_async.sandbox.storage_routes import StorageRoutes
+from sync_async.sandbox.webhooks import Delivery
 from sync_async.sandbox.world import World
 
-KEYLESS = ("/v2/errors", "/health")
+log = logging.getLogger("syncso.sandbox")
+
 DEFAULT_KEY = "sk-sandbox"
+LARGEST_JSON = 64 * 1024**2
+STOP_SECONDS = 1.0
+"""How long requests under way may go on when the sandbox closes."""
 
 
 class PortInUseError(Exception):
-    """The port is taken by another program."""
+    """The port cannot be listened on, mostly because another program does."""
 
 
 class AsyncSandbox:
@@ -46,6 +59,9 @@ class AsyncSandbox:
     Args:
         settings: See `SandboxSettings` for all names: `port`, `latency`, `concurrency`, `folder` and so on.
 
+    Raises:
+        TypeError: There is no such setting.
+
     Example:
         async with AsyncSandbox(latency=0.2) as sandbox:
             async with AsyncSync(base_url=sandbox.base_url, api_key=sandbox.api_key) as client:
@@ -55,6 +71,7 @@ class AsyncSandbox:
     def __init__(self, **settings: Any) -> None:
         self.settings: SandboxSettings = make_settings(**settings)
         self._log = RequestLog()
+        self._storage_log = RequestLog()
         self._runners: list[web.AppRunner] = []
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._world: World | None = None
@@ -74,14 +91,29 @@ class AsyncSandbox:
         return self._world
 
     @property
+    def storage_url(self) -> str:
+        """The origin of uploads and outputs."""
+        return self.world.storage.base_url
+
+    @property
     def requests(self) -> deque[SeenRequest]:
-        """The requests that reached the API."""
+        """The requests that reached the API, oldest first; the last 10,000."""
         return self._log.seen
+
+    @property
+    def storage_requests(self) -> deque[SeenRequest]:
+        """The requests that reached the storage origin, oldest first; the last 10,000."""
+        return self._storage_log.seen
 
     @property
     def leaks(self) -> list[Leak]:
         """Requests that brought credentials to the storage origin; there should be none."""
         return self.world.storage.leaks
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The webhooks that were sent."""
+        return self.world.webhooks.deliveries
 
     @property
     def faults(self) -> Faults:
@@ -101,36 +133,54 @@ class AsyncSandbox:
     def end_next(
         self, status: str = "FAILED", code: str = "generation_pipeline_failed", message: str = "Failed."
     ) -> None:
-        """Order how the next generation ends."""
+        """Order how the next generation that is created ends."""
         self.world.jobs.endings.append(Ending(status, code, message))
 
-    def finish(self, id: str) -> None:
-        """Let a generation end now."""
-        self.world.jobs.finish(id)
+    def advance(self, id: str) -> None:
+        """Let a generation go on to its next status now."""
+        self.world.jobs.advance(id)
+
+    def finish(
+        self, id: str, status: str = "COMPLETED", code: str | None = None, message: str = "Failed."
+    ) -> None:
+        """Let a generation end now, COMPLETED unless ordered otherwise."""
+        code = code or "generation_pipeline_failed"
+        self.world.jobs.finish(id, None if status == "COMPLETED" else Ending(status, code, message))
+
+    async def reset(self) -> None:
+        """Forget everything: generations, assets, batches, keys, faults, logs, files."""
+        await self.world.reset()
+        self._log.seen.clear()
+        self._storage_log.seen.clear()
 
     async def start(self) -> Self:
         """Listen.
 
         Raises:
             PortInUseError: The port is taken.
+            RuntimeError: It is listening already.
         """
+        if self._world is not None:
+            msg = "the sandbox is started already"
+            raise RuntimeError(msg)
         folder = self.settings.folder
         if folder is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="syncso-sandbox-")
             folder = Path(self._temporary.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._world = World(self.settings, folder)
         try:
-            self._world.storage.base_url = await self._listen(self._world.storage.app(), 0)
-            self.base_url = self._world.api_url = await self._listen(self._app(), self.settings.port)
+            folder.mkdir(parents=True, exist_ok=True)
+            world = self._world = World(self.settings, folder)
+            storage = StorageRoutes(self.settings, world.storage, world.faults, self._storage_log)
+            world.storage.base_url = await self._listen(storage.app(), self.settings.storage_port)
+            self.base_url = world.api_url = await self._listen(self._app(world), self.settings.port)
+            world.restore()
         except BaseException:
             await self.close()
             raise
-        self._world.restore()
         return self
 
     async def _listen(self, app: web.Application, port: int) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         self._runners.append(runner)
         try:
@@ -139,48 +189,65 @@ class AsyncSandbox:
             msg = f"port {port} of {self.settings.host} cannot be listened on: {error.strerror}"
             raise PortInUseError(msg) from error
         host, bound = runner.addresses[0][:2]
-        return f"http://{host}:{bound}"
+        return f"http://{_bracketed(host)}:{bound}"
 
-    def _app(self) -> web.Application:
-        app = web.Application(client_max_size=64 * 1024**2, middlewares=[self._answer])
-        for routes in (GenerationRoutes(self.world), AssetRoutes(self.world), BatchRoutes(self.world)):
-            routes.add_to(app.router)
-        ControlRoutes(self.world, self._log).add_to(app.router)
-        app.router.add_get("/v2/errors", _errors)
-        app.router.add_get("/v2/account", _account)
-        app.router.add_get("/v2/organizations/webhook/secret", self._secret)
-        app.router.add_get("/health", _health)
+    def _app(self, world: World) -> web.Application:
+        app = web.Application(client_max_size=LARGEST_JSON, middlewares=[self._answer])
+        for routes in (GenerationRoutes, PriceRoutes, AssetRoutes, BatchRoutes, AccountRoutes):
+            routes(world).add_to(app.router)
+        ControlRoutes(world, self._log, self._storage_log).add_to(app.router)
         return app
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith("/_sandbox/"):
-            return await handler(request)
-        await self._log.note(request)
-
         async def handle(request: web.Request) -> web.StreamResponse:
-            try:
-                self._admit(request)
-                return await handler(request)
-            except Refusal as refusal:
-                return refusal.response(with_code=self.settings.tell_codes or refusal.status != 429)  # noqa: PLR2004
-            except web.HTTPException as error:
-                return Refusal(
-                    None, status=error.status, message=f"Cannot {request.method} {request.path}"
-                ).response()
+            return await self._handle(request, handler)
 
-        return await self.faults.apply(request, handle)
+        if request.path.startswith("/_sandbox/"):
+            return await handle(request)
+        seen = self._log.note(request)
+        fault = self.faults.meeting(request, "api")
+        seen.fault = None if fault is None else fault.kind
+        if seen.fault == "reset" and fault is not None:
+            return await answer_with(fault, request, handle)
+        try:
+            meter = await _read(request, seen)
+        except web.HTTPRequestEntityTooLarge:
+            return Refusal("generation_input_validation_failed", status=413).response()
+        try:
+            return await (handle(request) if fault is None else answer_with(fault, request, handle))
+        finally:
+            if meter is not None:
+                await meter.finish()
+
+    async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            self._admit(request)
+            return await handler(request)
+        except Refusal as refusal:
+            with_code = self.settings.tell_codes or refusal.status != TOO_MANY
+            return refusal.response(with_code=with_code, statuses=self.settings.statuses)
+        except ConnectionError:  # the client has gone
+            raise
+        except Exception:
+            # Whatever goes wrong in here is the API's own 500, which a client has to live with.
+            number = str(uuid.uuid4())
+            log.exception("request %s failed: %s %s", number, request.method, request.path)
+            return Refusal("internal_error", requestId=number).response()
 
     def _admit(self, request: web.Request) -> None:
-        """Refuse requests without a key, and those that come too fast."""
-        if request.path in KEYLESS:
+        """Refuse requests to no endpoint, without a key, and those that come too fast."""
+        if request.match_info.http_exception is not None:
+            raise Refusal(None, status=404, message=f"Cannot {request.method} {request.path}")
+        if request.path in KEYLESS or request.path.startswith("/_sandbox/"):
             return
         key = request.headers.get("x-api-key", "")
-        if not key and not self._is_public(request):
-            raise Refusal(None, status=401, message="Either Cookie or x-api-key header must be provided")
-        if self.settings.api_key is not None and key != self.settings.api_key and not self._is_public(request):
-            raise Refusal(None, status=401, message="Unauthorized")
-        wait = self.world.limits[_class_of(request)].take(time.monotonic())
+        if not self._is_public(request):
+            if not key:
+                raise unauthorized("Either Cookie or x-api-key header must be provided", error="Unauthorized")
+            if self.settings.api_key is not None and key != self.settings.api_key:
+                raise unauthorized("Unauthorized")
+        wait = self.world.limits[_class_of(request)].take(key, asyncio.get_running_loop().time())
         if wait is not None:
             headers = {"Retry-After": str(int(wait) + 1)} if self.settings.tell_retry_after else {}
             raise Refusal("rate_limit_exceeded", headers=headers)
@@ -188,20 +255,17 @@ class AsyncSandbox:
     def _is_public(self, request: web.Request) -> bool:
         return request.path.startswith("/v2/batches/") and not self.settings.batch_result_needs_key
 
-    async def _secret(self, _: web.Request) -> web.Response:
-        return web.json_response({"secret": self.settings.webhook_secret})
-
     async def close(self) -> None:
         """Stop; closing twice is fine."""
-        for runner in self._runners:
+        runners, self._runners = self._runners, []
+        for runner in reversed(runners):
             await runner.cleanup()
-        self._runners.clear()
-        if self._world is not None:
-            await self._world.close()
-            self._world = None
-        if self._temporary is not None:
-            self._temporary.cleanup()
-            self._temporary = None
+        world, self._world = self._world, None
+        if world is not None:
+            await world.close()
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            temporary.cleanup()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -215,39 +279,40 @@ class AsyncSandbox:
         await self.close()
 
 
+async def _read(request: web.Request, seen: SeenRequest) -> BodyMeter | None:
+    """Note the body of a request in the log: at once, or as a form while it is read."""
+    if request.content_type == "multipart/form-data":
+        meter = BodyMeter(request.content, seen)
+        present_meter.set(meter)
+        return meter
+    if request.can_read_body:
+        seen.add(await request.read())
+    return None
+
+
 def _class_of(request: web.Request) -> str:
     if request.method == "POST" and request.path == "/v2/generate":
         return "create"
     return "upload" if request.path == "/v2/assets/upload" else "poll"
 
 
-async def _errors(_: web.Request) -> web.Response:
-    codes = [
-        {"code": name, "message": code.message, "suggestion": code.suggestion} for name, code in CODES.items()
-    ]
-    return web.json_response(codes)
+def _bracketed(host: str) -> str:
+    try:
+        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host  # noqa: PLR2004
+    except ValueError:  # a name
+        return host
 
 
-async def _account(_: web.Request) -> web.Response:
-    return web.json_response(
-        {
-            "account": {"id": "u-1", "email": "dev@example.com", "name": "Dev"},
-            "organization": {"id": "o-1", "name": "Sandbox"},
-            "credentialType": "api_key",
-            "billingModel": "usage",
-            "billingUrl": "https://sync.so/billing",
-        }
-    )
+async def serve(sandbox: AsyncSandbox, *, announce: Callable[[AsyncSandbox], object]) -> None:
+    """Run a sandbox until SIGINT or SIGTERM.
 
+    Args:
+        sandbox: One that is not started yet.
+        announce: Called once it listens.
 
-async def _health(_: web.Request) -> web.Response:
-    return web.json_response({"status": "ok"})
-
-
-async def serve(sandbox: AsyncSandbox, *, announce: Any) -> None:
-    """Run a sandbox until SIGINT or SIGTERM; `announce` is called when it listens."""
-    import asyncio
-
+    Raises:
+        PortInUseError: The port is taken.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,28 +1,28 @@
-"""Uploads and outputs: files on disk, served from an origin of their own by signed links.
+"""Uploads and outputs: files on disk, their addresses, and the signatures of those.
 
-The real service keeps media on other hosts than the API, so a client that sends its API key there is noted.
+The real service keeps media on other hosts than the API; how they are served stands in `storage_routes`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import itertools
 import re
 import secrets
+import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
-from aiohttp import web
 
-from sync_async.sandbox.faults import Faults, Handler
 from sync_async.sandbox.settings import SandboxSettings
 
-CHUNK = 256 * 1024
+AREAS = ("uploads", "outputs", "batches", "renders", "fetched")
+Verdict = Literal["valid", "expired", "wrong"]
 
 
 @attrs.frozen
@@ -38,167 +38,119 @@ class Leak:
 class Announced:
     """An upload that was presigned."""
 
+    name: str
     content_type: str
     size: int
-    expires: float
 
 
 class Storage:
-    """The storage origin."""
+    """The files of a sandbox, under the address of their origin."""
 
-    def __init__(self, settings: SandboxSettings, folder: Path, faults: Faults) -> None:
+    def __init__(self, settings: SandboxSettings, folder: Path) -> None:
         self._settings = settings
-        self._secret = secrets.token_bytes(32)
         self._serial = itertools.count()
-        self._announced: dict[str, Announced] = {}
-        self._faults = faults
+        self.announced: dict[str, Announced] = {}
         self.folder = folder
         self.base_url = ""
         self.leaks: list[Leak] = []
-        for name in ("uploads", "outputs", "batches"):
+        for name in AREAS:
             (folder / name).mkdir(parents=True, exist_ok=True)
-
-    def app(self) -> web.Application:
-        """Make the web application."""
-        app = web.Application(client_max_size=self._settings.multipart_limit, middlewares=[self._watch])
-        app.router.add_put("/uploads/{key}/{name}", self._put)
-        app.router.add_get("/uploads/{key}/{name}", self._get_upload)
-        app.router.add_get("/{area:outputs|batches}/{name}", self._get_signed)
-        return app
+        self._secret = _kept_secret(folder / "signing.key")
 
     def presign(self, name: str, content_type: str, size: int) -> tuple[str, str]:
         """Announce an upload; give the URL to send it to, and its later address."""
-        key = secrets.token_hex(8)
-        expires = time.time() + self._settings.presign_lifetime
-        self._announced[key] = Announced(content_type, size, expires)
-        url = f"{self.base_url}/uploads/{key}/{quote(name, safe='')}"
-        return f"{url}?expires={int(expires)}&sig={self._sign(key, int(expires))}", url
+        key, name = secrets.token_hex(8), _path_name(name)
+        self.announced[key] = Announced(name, content_type, size)
+        path = f"/uploads/{key}/{quote(name, safe='')}"
+        expires = int(time.time()) + self._settings.presign_lifetime
+        signature = self._sign(f"PUT /uploads/{key}/{name}", expires)
+        return f"{self.base_url}{path}?expires={expires}&sig={signature}", self.base_url + path
 
     def new_upload(self, name: str) -> tuple[Path, str]:
         """Make room for a file that comes with a form; give its path and its address."""
-        key = secrets.token_hex(8)
+        key, name = secrets.token_hex(8), _path_name(name)
         (self.folder / "uploads" / key).mkdir()
-        return self.folder / "uploads" / key / _safe(name), f"{self.base_url}/uploads/{key}/{quote(name, safe='')}"
+        return self.upload_path(key, name), f"{self.base_url}/uploads/{key}/{quote(name, safe='')}"
+
+    def upload_path(self, key: str, name: str) -> Path:
+        """Give the place of an upload."""
+        return self.folder / "uploads" / key / safe_name(name)
 
     def path_of(self, url: str) -> Path | None:
-        """Give the file behind an address of this storage, if it is there."""
-        match = re.fullmatch(r"/uploads/([0-9a-f]+)/([^/]+)", urlsplit(url).path)
-        if match is None or not url.startswith(self.base_url + "/"):
+        """Give the file behind an asset's address, if it is one of this storage and the file is there."""
+        if not self.is_own(url):
             return None
-        found = list((self.folder / "uploads" / match[1]).glob("*"))
-        return found[0] if found else None
+        match = re.fullmatch(r"/uploads/([0-9a-f]+)/([^/]+)", urlsplit(url).path)
+        if match is None:
+            return None
+        path = self.upload_path(match[1], unquote(match[2]))
+        return path if path.is_file() else None
+
+    def is_own(self, url: str) -> bool:
+        """Tell whether an address is of this storage."""
+        return url.startswith(self.base_url + "/")
 
     def link(self, area: str, name: str) -> str:
-        """Give a signed link, another one each time."""
-        expires = int(time.time() + self._settings.output_lifetime)
+        """Give a signed link, another one each time, unless the settings say otherwise."""
+        expires = int(time.time()) + self._settings.output_lifetime
         serial = next(self._serial)
-        signature = self._sign(f"{area}/{name}/{serial}", expires)
+        if not self._settings.fresh_links:
+            expires, serial = _stable_end(expires, self._settings.output_lifetime), 0
+        signature = self._sign(f"GET /{area}/{name} {serial}", expires)
         return f"{self.base_url}/{area}/{quote(name)}?expires={expires}&n={serial}&sig={signature}"
 
+    def asset_link(self, url: str) -> str:
+        """Give the address of an asset as the API shows it: for ever, or signed for a while."""
+        if self._settings.asset_lifetime is None or not self.is_own(url):
+            return url
+        expires = int(time.time()) + self._settings.asset_lifetime
+        path = unquote(urlsplit(url).path)
+        return f"{url.partition('?')[0]}?expires={expires}&sig={self._sign(f'GET {path}', expires)}"
+
     def _sign(self, what: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{what}:{expires}".encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self._secret, f"{what} {expires}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _is_signed(self, request: web.Request, what: str) -> bool:
-        expires = request.query.get("expires", "")
-        if not expires.isdigit() or int(expires) < time.time():
-            return False
-        return hmac.compare_digest(request.query.get("sig", ""), self._sign(what, int(expires)))
+    def verify(self, what: str, query: Mapping[str, str]) -> Verdict:
+        """Check the signature of an address; `what` is its method and path, and serial if it has one."""
+        expires = query.get("expires", "")
+        if not re.fullmatch(r"-?[0-9]{1,15}", expires):
+            return "wrong"
+        if not hmac.compare_digest(query.get("sig", "").encode(), self._sign(what, int(expires)).encode()):
+            return "wrong"
+        return "valid" if int(expires) >= time.time() else "expired"
 
-    @web.middleware
-    async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        for header in ("x-api-key", "Authorization"):
-            if header in request.headers:
-                self.leaks.append(Leak(request.method, request.path, header))
-        return await self._faults.apply(request, handler)
+    def asset_needs_signature(self) -> bool:
+        """Tell whether the addresses of assets end."""
+        return self._settings.asset_lifetime is not None
 
-    async def _put(self, request: web.Request) -> web.Response:
-        key = request.match_info["key"]
-        announced = self._announced.get(key)
-        if announced is None or not self._is_signed(request, key) or announced.expires < time.time():
-            return _storage_error(403, "AccessDenied", "Request has expired or its signature does not match")
-        if request.headers.get("Content-Type") != announced.content_type:
-            return _storage_error(403, "SignatureDoesNotMatch", "The Content-Type is not the one that was signed")
-        if request.content_length != announced.size:
-            return _storage_error(400, "IncompleteBody", "The length is not the announced one")
-        folder = self.folder / "uploads" / key
-        folder.mkdir(exist_ok=True)
-        part = folder.with_suffix(".part")
-        with part.open("wb") as file:
-            async for chunk in request.content.iter_chunked(CHUNK):
-                file.write(chunk)
-        part.replace(folder / _safe(request.match_info["name"]))
-        return web.Response()
-
-    async def _get_upload(self, request: web.Request) -> web.StreamResponse:
-        path = self.path_of(f"{self.base_url}{request.path}")
-        if path is None:
-            return _storage_error(404, "NoSuchKey", "There is no such file")
-        return await self._send(request, path)
-
-    async def _get_signed(self, request: web.Request) -> web.StreamResponse:
-        area, name = request.match_info["area"], request.match_info["name"]
-        if not self._is_signed(request, f"{area}/{name}/{request.query.get('n', '')}"):
-            return _storage_error(403, "AccessDenied", "Request has expired or its signature does not match")
-        path = self.folder / area / _safe(name)
-        if not path.is_file():
-            return _storage_error(404, "NoSuchKey", "There is no such file")
-        return await self._send(request, path)
-
-    async def _send(self, request: web.Request, path: Path) -> web.StreamResponse:
-        status = path.stat()
-        size, tag = status.st_size, self._tag(f"{path.name}-{status.st_size}-{status.st_mtime_ns}")
-        wanted = request.headers.get("Range")
-        partial = bool(wanted) and self._settings.ranges and request.headers.get("If-Range", tag) == tag
-        found = _range(wanted, size) if wanted and partial else (0, size)
-        if found is None:
-            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
-        start, end = found
-        answer = web.StreamResponse(status=206 if partial else 200)
-        answer.content_type = "video/mp4" if path.suffix == ".mp4" else "application/octet-stream"
-        answer.content_length = end - start
-        if self._settings.ranges:
-            answer.headers["Accept-Ranges"] = "bytes"
-        if partial:
-            answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        if tag:
-            answer.headers["ETag"] = tag
-        await answer.prepare(request)
-        async for chunk in _chunks(path, start, end - (1 if self._settings.short_body else 0)):
-            await answer.write(chunk)
-        if self._settings.short_body and request.transport is not None:
-            request.transport.close()
-        return answer
-
-    def _tag(self, text: str) -> str:
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return {"strong": f'"{digest}"', "weak": f'W/"{digest}"', "none": ""}[self._settings.etag]
+    def clear(self) -> None:
+        """Delete all files."""
+        for name in AREAS:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.announced.clear()
+        self.leaks.clear()
 
 
-async def _chunks(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start)
-        while start < end:
-            chunk = await asyncio.to_thread(file.read, min(CHUNK, end - start))
-            start += len(chunk)
-            yield chunk
+def _stable_end(expires: int, lifetime: int) -> int:
+    """Round a time up, so that links that are made close to each other are the same."""
+    step = max(1, lifetime)
+    return -(-expires // step) * step
 
 
-def _range(text: str, size: int) -> tuple[int, int] | None:
-    """Read a Range header of one part; None when nothing of the file is in it."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", text.strip())
-    if match is None:
-        return 0, size
-    first, last = match.groups()
-    if not first:
-        return (max(0, size - int(last)), size) if last and int(last) else None
-    start, end = int(first), min(size, int(last) + 1) if last else size
-    return (start, end) if start < end else None
+def _kept_secret(path: Path) -> bytes:
+    """Read the secret of the links, or make it; kept, so that links survive a restart on the same ports."""
+    if not path.exists():
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
 
 
-def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "file"
+def _path_name(name: str) -> str:
+    """Give the name under which a file is served; dots alone mean folders in a URL."""
+    return name if name.strip(".") else "file"
 
 
-def _storage_error(status: int, code: str, message: str) -> web.Response:
-    text = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
-    return web.Response(status=status, text=text, content_type="application/xml")
+def safe_name(name: str) -> str:
+    """Make a file name of any name."""
+    short = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")
+    return short[-120:].lstrip(".") or "file"

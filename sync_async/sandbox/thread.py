@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,8 +17,12 @@ from sync_async.sandbox.requests import SeenRequest
 from sync_async.sandbox.server import AsyncSandbox
 from sync_async.sandbox.settings import SandboxSettings
 from sync_async.sandbox.storage import Leak
+from sync_async.sandbox.webhooks import Delivery
+
+log = logging.getLogger("syncso.sandbox")
 
 STOP_SECONDS = 10.0
+"""How long `close` waits for the thread."""
 
 
 class Sandbox:
@@ -46,6 +53,11 @@ class Sandbox:
         return self._sandbox.base_url
 
     @property
+    def storage_url(self) -> str:
+        """The origin of uploads and outputs."""
+        return self._sandbox.storage_url
+
+    @property
     def api_key(self) -> str:
         """A key that the sandbox takes."""
         return self._sandbox.api_key
@@ -57,13 +69,23 @@ class Sandbox:
 
     @property
     def requests(self) -> deque[SeenRequest]:
-        """The requests that reached the API."""
+        """The requests that reached the API, oldest first; the last 10,000."""
         return self._sandbox.requests
+
+    @property
+    def storage_requests(self) -> deque[SeenRequest]:
+        """The requests that reached the storage origin, oldest first; the last 10,000."""
+        return self._sandbox.storage_requests
 
     @property
     def leaks(self) -> list[Leak]:
         """Requests that brought credentials to the storage origin; there should be none."""
         return self._sandbox.leaks
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The webhooks that were sent."""
+        return self._sandbox.deliveries
 
     @property
     def faults(self) -> Faults:
@@ -78,50 +100,91 @@ class Sandbox:
     def end_next(
         self, status: str = "FAILED", code: str = "generation_pipeline_failed", message: str = "Failed."
     ) -> None:
-        """Order how the next generation ends."""
-        self._sandbox.end_next(status, code, message)
+        """Order how the next generation that is created ends."""
+        self._do(lambda: self._sandbox.end_next(status, code, message))
 
-    def finish(self, id: str) -> None:
-        """Let a generation end now."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._sandbox.finish, id)
+    def advance(self, id: str) -> None:
+        """Let a generation go on to its next status now."""
+        self._do(lambda: self._sandbox.advance(id))
+
+    def finish(
+        self, id: str, status: str = "COMPLETED", code: str | None = None, message: str = "Failed."
+    ) -> None:
+        """Let a generation end now, COMPLETED unless ordered otherwise."""
+        self._do(lambda: self._sandbox.finish(id, status, code, message))
+
+    def reset(self) -> None:
+        """Forget everything: generations, assets, batches, keys, faults, logs, files."""
+        asyncio.run_coroutine_threadsafe(self._sandbox.reset(), self._running()).result(STOP_SECONDS)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._thread is None or self._loop is None:
+            msg = "the sandbox is not started"
+            raise RuntimeError(msg)
+        return self._loop
+
+    def _do(self, what: Callable[[], None]) -> None:
+        """Do something on the sandbox's own thread, and wait until it is done."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def do() -> None:
+            try:
+                what()
+            except Exception as error:  # noqa: BLE001  # raised in the caller's thread
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        self._running().call_soon_threadsafe(do)
+        done.result(STOP_SECONDS)
 
     def start(self) -> Self:
         """Listen.
 
         Raises:
             PortInUseError: The port is taken.
+            RuntimeError: It is listening already.
         """
-        ready: Any = threading.Event()
-        failure: list[BaseException] = []
+        if self._thread is not None:
+            msg = "the sandbox is started already"
+            raise RuntimeError(msg)
+        ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(ready, failure)), name="syncso sandbox", daemon=True
+            target=lambda: asyncio.run(self._serve(ready)), name="syncso sandbox", daemon=True
         )
         self._thread.start()
-        ready.wait()
-        if failure:
-            self._thread.join()
-            raise failure[0]
+        try:
+            ready.result()
+        except BaseException:
+            self.close()
+            raise
         return self
 
-    async def _serve(self, ready: threading.Event, failure: list[BaseException]) -> None:
+    async def _serve(self, ready: concurrent.futures.Future[None]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             await self._sandbox.start()
-        except Exception as error:  # noqa: BLE001  # raised in the caller's thread
-            failure.append(error)
+        except BaseException as error:  # noqa: BLE001  # raised in the caller's thread
+            ready.set_exception(error)
             return
+        ready.set_result(None)
+        try:
+            await self._stop.wait()
         finally:
-            ready.set()
-        await self._stop.wait()
-        await self._sandbox.close()
+            await self._sandbox.close()
 
     def close(self) -> None:
-        """Stop; closing twice is fine."""
+        """Stop, within ten seconds; closing twice is fine."""
         thread, self._thread = self._thread, None
-        if thread is not None and self._loop is not None and self._stop is not None and thread.is_alive():
+        if thread is None or self._loop is None or self._stop is None:
+            return
+        try:
             self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join(STOP_SECONDS)
+        except RuntimeError:  # the loop has ended by itself
+            log.debug("the sandbox had stopped already")
+        thread.join(STOP_SECONDS)
+        if thread.is_alive():
+            log.warning("the sandbox did not stop within %g s; its thread ends with the program", STOP_SECONDS)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import attrs
 
 from sync_async.sandbox.settings import SandboxSettings
 
@@ -23,6 +24,20 @@ log = logging.getLogger("syncso.sandbox")
 
 DELIVERY_SECONDS = 10.0
 STALE_SECONDS = 3600
+SWAP_SECONDS = 1.0
+"""How long a delivery that is to change places waits for another."""
+RETIRED_SECRET = "whsec_retired"  # noqa: S105  # it protects nothing
+
+
+@attrs.frozen
+class Delivery:
+    """One delivery and what came of it."""
+
+    url: str
+    payload: dict[str, Any]
+    signature: str
+    status: int | None
+    """Status of the answer; None when there was none."""
 
 
 def sign(body: bytes, secret: str, timestamp: int) -> str:
@@ -33,12 +48,13 @@ def sign(body: bytes, secret: str, timestamp: int) -> str:
 
 def is_loopback(url: str) -> bool:
     """Tell whether a URL leads to this machine; nothing is sent to or fetched from others."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return parts.scheme in ("http", "https") and (
+            host == "localhost" or ipaddress.ip_address(host).is_loopback
+        )
+    except ValueError:  # no URL, or a name instead of an address
         return False
 
 
@@ -49,8 +65,9 @@ class Webhooks:
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
-        self.deliveries: list[tuple[str, int | None]] = []
-        """URL and status of each delivery; None when it did not arrive."""
+        self._held: asyncio.Event | None = None
+        self.deliveries: list[Delivery] = []
+        """What was sent, in order."""
 
     def notify(self, url: str, payload: dict[str, Any]) -> None:
         """Send a notice in the background; once only, without redelivery."""
@@ -61,22 +78,50 @@ class Webhooks:
             payload = {**payload, "error": "", "error_code": ""}
         if self._settings.webhook_extra:
             payload = {**payload, "sandboxExtra": {"any": "thing"}}
-        task = asyncio.create_task(self._send(url, json.dumps(payload, ensure_ascii=False).encode()))
+        task = asyncio.create_task(self._send(url, payload))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _send(self, url: str, body: bytes) -> None:
+    async def _send(self, url: str, payload: dict[str, Any]) -> None:
         await asyncio.sleep(self._settings.webhook_delay)
+        release = await self._change_places() if self._settings.webhook_swapped else None
+        body = json.dumps(payload, ensure_ascii=False).encode()
+        signature = self._signature(body)
+        for _ in range(self._settings.webhook_copies):
+            status = await self._post(url, body, signature)
+            self.deliveries.append(Delivery(url, payload, signature, status))
+        if release is not None:
+            release.set()
+
+    async def _change_places(self) -> asyncio.Event | None:
+        """Wait until the next delivery is out; the next does not wait, and gives what lets this one go."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            return held
+        mine = self._held = asyncio.Event()
+        try:
+            async with asyncio.timeout(SWAP_SECONDS):
+                await mine.wait()
+        except TimeoutError:
+            if self._held is mine:
+                self._held = None
+            else:  # another one has just come and is on its way
+                await mine.wait()
+        return None
+
+    async def _post(self, url: str, body: bytes, signature: str) -> int | None:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=DELIVERY_SECONDS))
-        headers = {"Content-Type": "application/json", "Sync-Signature": self._signature(body)}
-        for _ in range(self._settings.webhook_copies):
-            try:
-                async with self._session.post(url, data=body, headers=headers) as response:
-                    self.deliveries.append((url, response.status))
-            except (aiohttp.ClientError, TimeoutError) as error:
-                log.warning("a webhook to %s did not arrive: %r", urlsplit(url).netloc, error)
-                self.deliveries.append((url, None))
+        headers = {"Content-Type": "application/json", "Sync-Signature": signature}
+        try:
+            # Certificates of this machine are mostly self-signed; a redirect could lead to another one.
+            async with self._session.post(
+                url, data=body, headers=headers, ssl=False, allow_redirects=False
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("a webhook to %s did not arrive: %r", urlsplit(url).netloc, error)
+            return None
 
     def _signature(self, body: bytes) -> str:
         secret, now = self._settings.webhook_secret, int(time.time())
@@ -86,14 +131,22 @@ class Webhooks:
             case "stale":
                 return sign(body, secret, now - STALE_SECONDS)
             case "two":
-                return sign(body, "whsec_retired", now) + "," + sign(body, secret, now).partition(",")[2]
+                return sign(body, RETIRED_SECRET, now) + "," + sign(body, secret, now).partition(",")[2]
             case _:
                 return sign(body, secret, now)
 
+    async def drop(self) -> None:
+        """End the deliveries that are under way, and forget the others."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.deliveries.clear()
+        self._held = None
+
     async def close(self) -> None:
         """End what is under way."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.drop()
         if self._session is not None:
             await self._session.close()
+            self._session = None
