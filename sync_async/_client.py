@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from sync_async._errors import ArgumentError
+from sync_async._keywords import explains_keywords
 from sync_async._request import Answer, Endpoint, Repeat, checked_headers, make_request
 from sync_async._response import RawResponse, any_value, plain_headers
 from sync_async._settings import (
@@ -75,6 +76,7 @@ class AsyncSync:
     generations: AsyncGenerations
     models: AsyncModels
 
+    @explains_keywords
     def __init__(
         self,
         *,
@@ -108,6 +110,7 @@ class AsyncSync:
         self.generations = AsyncGenerations(caller)
         self.models = AsyncModels(caller)
 
+    @explains_keywords
     def with_options(
         self,
         *,
@@ -145,6 +148,7 @@ class AsyncSync:
         copy._use(self._transport.with_settings(attrs.evolve(settings, **changes)))  # its own class
         return copy
 
+    @explains_keywords
     async def request(
         self,
         method: str,

@@ -166,7 +166,7 @@ __all__ = [
     "__version__",
 ]
 
-HOMES = {"Sandbox": "sync_async.sandbox", "Sync": "sync_blocking._client"}
+_HOMES = {"Sandbox": "sync_async.sandbox", "Sync": "sync_blocking._client"}
 """Where names are that are not the core's; all others are."""
 
 
@@ -181,5 +181,5 @@ if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
         if name not in __all__:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        value = globals()[name] = getattr(importlib.import_module(HOMES.get(name, "sync_async")), name)
+        value = globals()[name] = getattr(importlib.import_module(_HOMES.get(name, "sync_async")), name)
         return value

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sync_async import RawResponse
 from sync_async._client import AsyncSync
+from sync_async._keywords import explains_keywords
 from sync_async._settings import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_MAX_RETRIES,
@@ -17,7 +18,7 @@ from sync_async._settings import (
     SyncEnvironment,
     Timeout,
 )
-from sync_blocking._facade import ClientFacade
+from sync_blocking._facade import ClientFacade, blocking
 from sync_blocking._loop import Portal
 from sync_blocking.resources.assets import Assets
 from sync_blocking.resources.batch import Batch
@@ -61,6 +62,7 @@ class Sync(ClientFacade):
     generations: Generations
     models: Models
 
+    @explains_keywords
     def __init__(
         self,
         *,
@@ -95,6 +97,7 @@ class Sync(ClientFacade):
         self.generations = Generations(client.generations, portal)
         self.models = Models(client.models, portal)
 
+    @explains_keywords
     def with_options(
         self,
         *,
@@ -126,6 +129,7 @@ class Sync(ClientFacade):
             )
         )
 
+    @blocking
     def request(
         self,
         method: str,
@@ -159,6 +163,6 @@ class Sync(ClientFacade):
             answer = client.request("GET", "/v2/voices")
             print(answer.data)
         """
-        return self._portal.run(
-            self._async.request(method=method, path=path, query=query, json=json, request_options=request_options)
+        return self._async.request(
+            method=method, path=path, query=query, json=json, request_options=request_options
         )

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from sync_async._client import AsyncSync
+from sync_async._keywords import explains_keywords
 from sync_blocking._loop import Portal
 
-ResourceT = TypeVar("ResourceT")
+MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 
-class Facade(Generic[ResourceT]):
+def blocking(method: MethodT) -> MethodT:
+    """Run the coroutine that a method returns, and return what comes of it."""
+    start = explains_keywords(method)
+
+    @functools.wraps(method)
+    def call(self: Facade | ClientFacade, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return self._portal.run(start(self, *args, **kwargs))
+
+    return cast("MethodT", call)
+
+
+class Facade:
     """A resource of the blocking client: the core's resource, and the way to the loop that it runs on."""
 
     __slots__ = ("_async", "_portal")
 
-    def __init__(self, resource: ResourceT, portal: Portal) -> None:
+    def __init__(self, resource: Any, portal: Portal) -> None:
         self._async = resource
         self._portal = portal
 
@@ -24,7 +39,7 @@ class Facade(Generic[ResourceT]):
 class ClientFacade:
     """Opening and closing of the blocking client."""
 
-    _async: AsyncSync
+    _async: Any  # an AsyncSync, whose coroutines the methods return and `blocking` runs
     _portal: Portal
 
     def _use(self, client: AsyncSync, portal: Portal) -> None:

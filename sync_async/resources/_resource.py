@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import attrs
 
+from sync_async._keywords import explains_keywords
 from sync_async._request import ApiRequest
 from sync_async._response import ApiResponse, RawResponse, plain_headers, value_of
 from sync_async._transport import Transport
@@ -51,6 +53,12 @@ class Resource:
     """A resource holds the way to the transport and nothing else."""
 
     _caller: Caller = attrs.field(repr=False)
+
+    def __init_subclass__(cls) -> None:
+        for name, method in list(vars(cls).items()):
+            is_made_before = hasattr(method, "__wrapped__")  # attrs makes a class anew to give it slots
+            if inspect.iscoroutinefunction(method) and not name.startswith("_") and not is_made_before:
+                setattr(cls, name, explains_keywords(method))
 
 
 @attrs.frozen

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
+
+from sync_async._keywords import unknown_keyword
 
 JsonObject = dict[str, Any]
 
@@ -93,7 +94,7 @@ class RequestObject(ApiObject):
 
         def __new__(cls, *_: Any, **given: Any) -> Self:
             if not given.keys() <= _keywords(cls):
-                _refuse_keyword(cls, given)
+                raise unknown_keyword(f"{cls.__name__} has no field", given, sorted(_keywords(cls)))
             return object.__new__(cls)
 
 
@@ -106,17 +107,6 @@ def _keywords(cls: type[RequestObject]) -> frozenset[str]:
         known = frozenset(field.alias for field in attrs.fields(cls) if field.init and field.alias is not None)
         _KEYWORDS[cls] = known
     return known
-
-
-def _refuse_keyword(cls: type[RequestObject], given: Mapping[str, Any]) -> NoReturn:
-    known = sorted(_keywords(cls))
-    for name in given:
-        if name not in known:
-            snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
-            near = difflib.get_close_matches(snake, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{cls.__name__} has no field {name!r}.{hint} It takes {', '.join(known)}")
-    raise AssertionError  # only called when there is one
 
 
 def is_wire_field(field: attrs.Attribute[Any]) -> bool:

@@ -28,7 +28,7 @@ if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
         if name not in __all__:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        value = globals()[name] = getattr(importlib.import_module(HOMES.get(name, "sync_async")), name)
+        value = globals()[name] = getattr(importlib.import_module(_HOMES.get(name, "sync_async")), name)
         return value
 '''
 
@@ -50,7 +50,7 @@ def package_text(source: Source, rules: Rules) -> str:
         "if TYPE_CHECKING:",
         *(textwrap.indent(line, "    ") for line in [f"from {CORE} import {', '.join(shared)}", *imports]),
         f"__all__ = {sorted([*shared, *homes])!r}",
-        f'HOMES = {homes!r}\n"""Where names are that are not the core\'s; all others are."""',
+        f'_HOMES = {homes!r}\n"""Where names are that are not the core\'s; all others are."""',
         LOADER,
     ]
     return "\n\n".join(parts) + "\n"

@@ -73,10 +73,8 @@ class Rules:
 
     def docstring(self, source: Source, node: ast.AST, text: str) -> str:
         """Give the twin's docstring; its examples must be code."""
-        for phrase, other in tables.PHRASES.items():
-            if phrase in text:
-                self.used.add(phrase)
-                text = text.replace(phrase, other)
+        text = self._turned(text, tables.PHRASES)
+        text = EXAMPLE.sub(lambda found: self._turned(found[0], tables.CODE), text)
         for word in tables.FORBIDDEN:
             if word in text:
                 source.fail(node, f"the docstring says {word.strip()!r}, and no phrase of the table turns it")
@@ -85,6 +83,13 @@ class Rules:
                 ast.parse(example)
             except SyntaxError as error:
                 source.fail(node, f"the example is no code: {error}")
+        return text
+
+    def _turned(self, text: str, phrases: dict[str, str]) -> str:
+        for phrase, other in phrases.items():
+            if phrase in text:
+                self.used.add(phrase)
+                text = text.replace(phrase, other)
         return text
 
     def check_all_used(self) -> None:
@@ -96,6 +101,7 @@ class Rules:
             *tables.BY_HAND,
             *tables.ONLY_IN_CORE,
             *tables.PHRASES,
+            *tables.CODE,
         }
         if unused := sorted(everything - self.used):
             raise UnknownSourceError(f"rules that nothing uses: {', '.join(map(repr, unused))}")
@@ -123,7 +129,10 @@ class _RenamedNames(ast.NodeTransformer):
         return node
 
 
+EXAMPLE = re.compile(r"^( *)Example:\n((?:\1 +.*(?:\n|\Z)|\n)+)", re.MULTILINE)
+"""An Example section of a docstring: all that is indented below the heading."""
+
+
 def examples(docstring: str) -> list[str]:
-    """Take the code out of the Example sections of a docstring: all that is indented below the heading."""
-    found = re.findall(r"^( *)Example:\n((?:\1 +.*\n|\n)+)", docstring + "\n", re.MULTILINE)
-    return [textwrap.dedent(block) for _, block in found]
+    """Take the code out of the Example sections of a docstring."""
+    return [textwrap.dedent(found[2]) for found in EXAMPLE.finditer(docstring)]

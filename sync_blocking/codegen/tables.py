@@ -59,16 +59,21 @@ ONLY_IN_CORE = {
 """Parameters that the twin does not have, each with its reason."""
 
 PHRASES = {
-    "from sync_async import AsyncSync": "from sync_blocking import Sync",
     "for asyncio programs": "for scripts, notebooks and threads",
     "Use it in one event loop, for\n    as many requests at once as you like": (
         "Use it from as\n    many threads as you like"
     ),
     "        session: An aiohttp session of yours, which is used and never closed.\n": "",
+    "`async with AsyncSync() as client: …`": "`with Sync() as client: …`",
+}
+"""What docstrings say otherwise; applied in this order."""
+
+CODE = {
+    "from sync_async import AsyncSync": "from sync_blocking import Sync",
     "async with AsyncSync() as client": "with Sync() as client",
     "await ": "",
 }
-"""What docstrings say otherwise; applied in this order."""
+"""What their examples say otherwise, besides."""
 
 FORBIDDEN = ("await", "async ", "asyncio", "coroutine", "AsyncSync", "event loop")
 """What no docstring of the twin may hold."""

@@ -8,12 +8,11 @@ from typing import Any
 
 from sync_async import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
-from sync_async.resources.assets import AsyncAssets, AsyncAssetsWithRawResponse
 from sync_async.types.assets import Asset, AssetId, AssetSort, AssetType, PaginatedAssetsResponse
-from sync_blocking._facade import Facade
+from sync_blocking._facade import Facade, blocking
 
 
-class Assets(Facade[AsyncAssets]):
+class Assets(Facade):
     """The files of the organisation's media library."""
 
     __slots__ = ()
@@ -23,6 +22,7 @@ class Assets(Facade[AsyncAssets]):
         """The same methods, returning the answer with its status and headers."""
         return AssetsWithRawResponse(self._async.with_raw_response, self._portal)
 
+    @blocking
     def list(
         self,
         *,
@@ -57,18 +57,17 @@ class Assets(Facade[AsyncAssets]):
 
         Source: https://sync.so/docs/api-reference/api/assets-api/list
         """
-        return self._portal.run(
-            self._async.list(
-                project_id=project_id,
-                limit=limit,
-                cursor=cursor,
-                search_query=search_query,
-                sort_by=sort_by,
-                types=types,
-                request_options=request_options,
-            )
+        return self._async.list(
+            project_id=project_id,
+            limit=limit,
+            cursor=cursor,
+            search_query=search_query,
+            sort_by=sort_by,
+            types=types,
+            request_options=request_options,
         )
 
+    @blocking
     def get(
         self,
         id: AssetId,
@@ -91,14 +90,15 @@ class Assets(Facade[AsyncAssets]):
 
         Source: https://sync.so/docs/api-reference/api/assets-api/get
         """
-        return self._portal.run(self._async.get(id=id, request_options=request_options))
+        return self._async.get(id=id, request_options=request_options)
 
 
-class AssetsWithRawResponse(Facade[AsyncAssetsWithRawResponse]):
+class AssetsWithRawResponse(Facade):
     """The methods of `Assets`, each returning a `RawResponse`."""
 
     __slots__ = ()
 
+    @blocking
     def list(
         self,
         *,
@@ -111,18 +111,17 @@ class AssetsWithRawResponse(Facade[AsyncAssetsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[PaginatedAssetsResponse]:
         """Do what `Assets.list` does, and return the answer with its status and headers."""
-        return self._portal.run(
-            self._async.list(
-                project_id=project_id,
-                limit=limit,
-                cursor=cursor,
-                search_query=search_query,
-                sort_by=sort_by,
-                types=types,
-                request_options=request_options,
-            )
+        return self._async.list(
+            project_id=project_id,
+            limit=limit,
+            cursor=cursor,
+            search_query=search_query,
+            sort_by=sort_by,
+            types=types,
+            request_options=request_options,
         )
 
+    @blocking
     def get(
         self,
         id: AssetId,
@@ -130,4 +129,4 @@ class AssetsWithRawResponse(Facade[AsyncAssetsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Asset]:
         """Do what `Assets.get` does, and return the answer with its status and headers."""
-        return self._portal.run(self._async.get(id=id, request_options=request_options))
+        return self._async.get(id=id, request_options=request_options)

@@ -11,12 +11,11 @@ from typing import Any
 from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._settings import RequestOptions, RequestOptionsDict
-from sync_async.resources.batch import AsyncBatch, AsyncBatchWithRawResponse
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse
-from sync_blocking._facade import Facade
+from sync_blocking._facade import Facade, blocking
 
 
-class Batch(Facade[AsyncBatch]):
+class Batch(Facade):
     """Batches: 20 to 500 generations in one request, done within a day. For Scale and Enterprise plans."""
 
     __slots__ = ()
@@ -26,6 +25,7 @@ class Batch(Facade[AsyncBatch]):
         """The same methods, returning the answer with its status and headers."""
         return BatchWithRawResponse(self._async.with_raw_response, self._portal)
 
+    @blocking
     def create(
         self,
         *,
@@ -57,12 +57,11 @@ class Batch(Facade[AsyncBatch]):
 
         Source: https://sync.so/docs/api-reference/api/batch-api/create
         """
-        return self._portal.run(
-            self._async.create(
-                input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
-            )
+        return self._async.create(
+            input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
         )
 
+    @blocking
     def get(
         self,
         id: BatchId,
@@ -84,8 +83,9 @@ class Batch(Facade[AsyncBatch]):
 
         Source: https://sync.so/docs/api-reference/api/batch-api/get
         """
-        return self._portal.run(self._async.get(id=id, request_options=request_options))
+        return self._async.get(id=id, request_options=request_options)
 
+    @blocking
     def list(
         self,
         *,
@@ -107,21 +107,20 @@ class Batch(Facade[AsyncBatch]):
 
         Source: https://sync.so/docs/api-reference/api/batch-api/list
         """
-        return self._portal.run(
-            self._async.list(
-                status=status,
-                created_after=created_after,
-                created_before=created_before,
-                request_options=request_options,
-            )
+        return self._async.list(
+            status=status,
+            created_after=created_after,
+            created_before=created_before,
+            request_options=request_options,
         )
 
 
-class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
+class BatchWithRawResponse(Facade):
     """The methods of `Batch`, each returning a `RawResponse`."""
 
     __slots__ = ()
 
+    @blocking
     def create(
         self,
         *,
@@ -131,12 +130,11 @@ class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[CreateBatchResponse]:
         """Do what `Batch.create` does, and return the answer with its status and headers."""
-        return self._portal.run(
-            self._async.create(
-                input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
-            )
+        return self._async.create(
+            input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
         )
 
+    @blocking
     def get(
         self,
         id: BatchId,
@@ -144,8 +142,9 @@ class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[BatchResponse]:
         """Do what `Batch.get` does, and return the answer with its status and headers."""
-        return self._portal.run(self._async.get(id=id, request_options=request_options))
+        return self._async.get(id=id, request_options=request_options)
 
+    @blocking
     def list(
         self,
         *,
@@ -155,11 +154,9 @@ class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[builtins.list[BatchResponse]]:
         """Do what `Batch.list` does, and return the answer with its status and headers."""
-        return self._portal.run(
-            self._async.list(
-                status=status,
-                created_after=created_after,
-                created_before=created_before,
-                request_options=request_options,
-            )
+        return self._async.list(
+            status=status,
+            created_after=created_after,
+            created_before=created_before,
+            request_options=request_options,
         )

@@ -11,15 +11,14 @@ from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.jobs.waiter import OnUpdate
-from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsWithRawResponse
 from sync_async.types.generations import EstimatedGenerationCost, Generation, GenerationId, GenerationStatus
 from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 from sync_blocking._calls import deliver
-from sync_blocking._facade import Facade
+from sync_blocking._facade import Facade, blocking
 
 
-class Generations(Facade[AsyncGenerations]):
+class Generations(Facade):
     """Lip-sync jobs: start, look at, wait for, price."""
 
     __slots__ = ()
@@ -29,6 +28,7 @@ class Generations(Facade[AsyncGenerations]):
         """The same methods, returning the answer with its status and headers."""
         return GenerationsWithRawResponse(self._async.with_raw_response, self._portal)
 
+    @blocking
     def create(
         self,
         *,
@@ -78,21 +78,20 @@ class Generations(Facade[AsyncGenerations]):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/create
         """
-        return self._portal.run(
-            self._async.create(
-                model=model,
-                input=input,
-                options=options,
-                segments=segments,
-                webhook_url=webhook_url,
-                output_file_name=output_file_name,
-                project_id=project_id,
-                dub_params=dub_params,
-                dialogue_edit=dialogue_edit,
-                request_options=request_options,
-            )
+        return self._async.create(
+            model=model,
+            input=input,
+            options=options,
+            segments=segments,
+            webhook_url=webhook_url,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
         )
 
+    @blocking
     def create_with_files(
         self,
         *,
@@ -146,24 +145,23 @@ class Generations(Facade[AsyncGenerations]):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/create-with-files
         """
-        return self._portal.run(
-            self._async.create_with_files(
-                model=model,
-                video=video,
-                audio=audio,
-                input=input,
-                options=options,
-                webhook_url=webhook_url,
-                image=image,
-                segments=segments,
-                output_file_name=output_file_name,
-                project_id=project_id,
-                dub_params=dub_params,
-                dialogue_edit=dialogue_edit,
-                request_options=request_options,
-            )
+        return self._async.create_with_files(
+            model=model,
+            video=video,
+            audio=audio,
+            input=input,
+            options=options,
+            webhook_url=webhook_url,
+            image=image,
+            segments=segments,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
         )
 
+    @blocking
     def get(
         self,
         id: GenerationId,
@@ -185,8 +183,9 @@ class Generations(Facade[AsyncGenerations]):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/get
         """
-        return self._portal.run(self._async.get(id=id, request_options=request_options))
+        return self._async.get(id=id, request_options=request_options)
 
+    @blocking
     def list(
         self,
         *,
@@ -209,8 +208,9 @@ class Generations(Facade[AsyncGenerations]):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/list
         """
-        return self._portal.run(self._async.list(status=status, ids=ids, request_options=request_options))
+        return self._async.list(status=status, ids=ids, request_options=request_options)
 
+    @blocking
     def estimate_cost(
         self,
         *,
@@ -248,21 +248,20 @@ class Generations(Facade[AsyncGenerations]):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/estimate-cost
         """
-        return self._portal.run(
-            self._async.estimate_cost(
-                model=model,
-                input=input,
-                options=options,
-                segments=segments,
-                webhook_url=webhook_url,
-                output_file_name=output_file_name,
-                project_id=project_id,
-                dub_params=dub_params,
-                dialogue_edit=dialogue_edit,
-                request_options=request_options,
-            )
+        return self._async.estimate_cost(
+            model=model,
+            input=input,
+            options=options,
+            segments=segments,
+            webhook_url=webhook_url,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
         )
 
+    @blocking
     def wait(
         self,
         id: GenerationId,
@@ -293,18 +292,17 @@ class Generations(Facade[AsyncGenerations]):
         Example:
             done = client.generations.wait(job.id, timeout=600)
         """
-        return self._portal.run(
-            self._async.wait(
-                id=id, timeout=timeout, on_update=deliver(on_update), raise_on_failure=raise_on_failure
-            )
+        return self._async.wait(
+            id=id, timeout=timeout, on_update=deliver(on_update), raise_on_failure=raise_on_failure
         )
 
 
-class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
+class GenerationsWithRawResponse(Facade):
     """The methods of `Generations`, each returning a `RawResponse`."""
 
     __slots__ = ()
 
+    @blocking
     def create(
         self,
         *,
@@ -320,21 +318,20 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Generation]:
         """Do what `Generations.create` does, and return the answer with its status and headers."""
-        return self._portal.run(
-            self._async.create(
-                model=model,
-                input=input,
-                options=options,
-                segments=segments,
-                webhook_url=webhook_url,
-                output_file_name=output_file_name,
-                project_id=project_id,
-                dub_params=dub_params,
-                dialogue_edit=dialogue_edit,
-                request_options=request_options,
-            )
+        return self._async.create(
+            model=model,
+            input=input,
+            options=options,
+            segments=segments,
+            webhook_url=webhook_url,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
         )
 
+    @blocking
     def create_with_files(
         self,
         *,
@@ -353,24 +350,23 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Generation]:
         """Do what `Generations.create_with_files` does, and return the answer with its status and headers."""
-        return self._portal.run(
-            self._async.create_with_files(
-                model=model,
-                video=video,
-                audio=audio,
-                input=input,
-                options=options,
-                webhook_url=webhook_url,
-                image=image,
-                segments=segments,
-                output_file_name=output_file_name,
-                project_id=project_id,
-                dub_params=dub_params,
-                dialogue_edit=dialogue_edit,
-                request_options=request_options,
-            )
+        return self._async.create_with_files(
+            model=model,
+            video=video,
+            audio=audio,
+            input=input,
+            options=options,
+            webhook_url=webhook_url,
+            image=image,
+            segments=segments,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
         )
 
+    @blocking
     def get(
         self,
         id: GenerationId,
@@ -378,8 +374,9 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Generation]:
         """Do what `Generations.get` does, and return the answer with its status and headers."""
-        return self._portal.run(self._async.get(id=id, request_options=request_options))
+        return self._async.get(id=id, request_options=request_options)
 
+    @blocking
     def list(
         self,
         *,
@@ -388,8 +385,9 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[builtins.list[Generation]]:
         """Do what `Generations.list` does, and return the answer with its status and headers."""
-        return self._portal.run(self._async.list(status=status, ids=ids, request_options=request_options))
+        return self._async.list(status=status, ids=ids, request_options=request_options)
 
+    @blocking
     def estimate_cost(
         self,
         *,
@@ -405,17 +403,15 @@ class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[builtins.list[EstimatedGenerationCost]]:
         """Do what `Generations.estimate_cost` does, and return the answer with its status and headers."""
-        return self._portal.run(
-            self._async.estimate_cost(
-                model=model,
-                input=input,
-                options=options,
-                segments=segments,
-                webhook_url=webhook_url,
-                output_file_name=output_file_name,
-                project_id=project_id,
-                dub_params=dub_params,
-                dialogue_edit=dialogue_edit,
-                request_options=request_options,
-            )
+        return self._async.estimate_cost(
+            model=model,
+            input=input,
+            options=options,
+            segments=segments,
+            webhook_url=webhook_url,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
         )

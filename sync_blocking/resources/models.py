@@ -9,12 +9,11 @@ from typing import Any
 
 from sync_async import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
-from sync_async.resources.models import AsyncModels, AsyncModelsWithRawResponse
 from sync_async.types.models import ModelInfo
-from sync_blocking._facade import Facade
+from sync_blocking._facade import Facade, blocking
 
 
-class Models(Facade[AsyncModels]):
+class Models(Facade):
     """The models that an organisation may use."""
 
     __slots__ = ()
@@ -24,6 +23,7 @@ class Models(Facade[AsyncModels]):
         """The same methods, returning the answer with its status and headers."""
         return ModelsWithRawResponse(self._async.with_raw_response, self._portal)
 
+    @blocking
     def list(
         self, *, request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None
     ) -> builtins.list[ModelInfo]:
@@ -40,16 +40,17 @@ class Models(Facade[AsyncModels]):
 
         Source: https://sync.so/docs/api-reference/api/models-api/list
         """
-        return self._portal.run(self._async.list(request_options=request_options))
+        return self._async.list(request_options=request_options)
 
 
-class ModelsWithRawResponse(Facade[AsyncModelsWithRawResponse]):
+class ModelsWithRawResponse(Facade):
     """The methods of `Models`, each returning a `RawResponse`."""
 
     __slots__ = ()
 
+    @blocking
     def list(
         self, *, request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None
     ) -> RawResponse[builtins.list[ModelInfo]]:
         """Do what `Models.list` does, and return the answer with its status and headers."""
-        return self._portal.run(self._async.list(request_options=request_options))
+        return self._async.list(request_options=request_options)

@@ -65,10 +65,11 @@ class AsyncModelsWithRawResponse(WithRawResponse[AsyncModels]):
 def test_a_method_becomes_real_source_with_one_hop(tmp_path: Path) -> None:
     """Renamed types, edited docstring, callbacks delivered, arguments passed by name."""
     text = emit(tmp_path, GOOD)
-    assert "class Models(Facade[AsyncModels]):" in text
+    assert "class Models(Facade):" in text
     assert "def get(self, id: str, *, on_update: OnUpdate[int] | None=None) -> Models:" in text.replace(" = ", "=")
     assert 'one = client.models.get("a")' in text
-    assert "return self._portal.run(self._async.get(id=id, on_update=deliver(on_update)))" in text
+    assert text.count("@blocking") == 2
+    assert "return self._async.get(id=id, on_update=deliver(on_update))" in text
     assert "-> RawResponse[Models]:" in text
     assert "async def" not in text
     ast.parse(text)
@@ -102,6 +103,12 @@ def test_a_word_that_no_phrase_turns_is_an_error(tmp_path: Path) -> None:
     """No docstring of the twin speaks of coroutines."""
     with pytest.raises(UnknownSourceError, match="'coroutine'"):
         emit(tmp_path, GOOD.replace("Get one.", "Get one in a coroutine."))
+
+
+def test_code_is_turned_in_examples_only(tmp_path: Path) -> None:
+    """Prose that loses a word without notice would say something else."""
+    with pytest.raises(UnknownSourceError, match="'await'"):
+        emit(tmp_path, GOOD.replace("Get one.", "Get one; await it."))
 
 
 def test_a_rule_that_nothing_uses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
