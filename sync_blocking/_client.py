@@ -18,7 +18,7 @@ from sync_async._settings import (
     SyncEnvironment,
     Timeout,
 )
-from sync_blocking._facade import ClientFacade, blocking
+from sync_blocking._facade import ClientFacade, blocking, outcome_of
 from sync_blocking._loop import Portal
 from sync_blocking.resources.assets import Assets
 from sync_blocking.resources.batch import Batch
@@ -163,6 +163,6 @@ class Sync(ClientFacade):
             answer = client.request("GET", "/v2/voices")
             print(answer.data)
         """
-        return self._async.request(
-            method=method, path=path, query=query, json=json, request_options=request_options
+        return outcome_of(
+            self._async.request(method=method, path=path, query=query, json=json, request_options=request_options)
         )

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from sync_async._client import AsyncSync
 from sync_async._keywords import explains_keywords
 from sync_blocking._loop import Portal
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
+ResourceT = TypeVar("ResourceT")
+T = TypeVar("T")
+
+
+def outcome_of(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return a coroutine as what it will come to, which the method's `blocking` makes of it."""
+    return cast("T", coroutine)
 
 
 def blocking(method: MethodT) -> MethodT:
-    """Run the coroutine that a method returns, and return what comes of it."""
+    """Run the coroutine that a method returns, and return what comes of it.
+
+    The method itself has returned by then, so that it stands in no traceback.
+    """
     start = explains_keywords(method)
 
     @functools.wraps(method)
-    def call(self: Facade | ClientFacade, /, *args: Any, **kwargs: Any) -> Any:
+    def call(self: Facade[Any] | ClientFacade, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         return self._portal.run(start(self, *args, **kwargs))
 
     return cast("MethodT", call)
 
 
-class Facade:
+class Facade(Generic[ResourceT]):
     """A resource of the blocking client: the core's resource, and the way to the loop that it runs on."""
 
     __slots__ = ("_async", "_portal")
 
-    def __init__(self, resource: Any, portal: Portal) -> None:
+    def __init__(self, resource: ResourceT, portal: Portal) -> None:
         self._async = resource
         self._portal = portal
 
@@ -39,7 +49,7 @@ class Facade:
 class ClientFacade:
     """Opening and closing of the blocking client."""
 
-    _async: Any  # an AsyncSync, whose coroutines the methods return and `blocking` runs
+    _async: AsyncSync
     _portal: Portal
 
     def _use(self, client: AsyncSync, portal: Portal) -> None:

@@ -26,6 +26,7 @@ SUPPORT = {
     "blocking": "from sync_blocking._facade import blocking",
     "deliver": "from sync_blocking._calls import deliver",
     "explains_keywords": "from sync_async._keywords import explains_keywords",
+    "outcome_of": "from sync_blocking._facade import outcome_of",
     "RawResponse": "from sync_async import RawResponse",
 }
 
@@ -68,7 +69,7 @@ class ModuleEmitter:
         name = self.rules.name(self.source, node, node.name)
         self.rules.check_class(self.source, node)
         is_client = node.name == tables.CLIENT
-        base = "ClientFacade" if is_client else "Facade"
+        base = "ClientFacade" if is_client else f"Facade[{node.name}]"
         doc = self.rules.docstring(self.source, node, self.source.docstring(node))
         lines = [f"class {name}({base}):", f'    """{_renamed_words(doc)}"""', ""]
         if not is_client:
@@ -101,7 +102,7 @@ class ModuleEmitter:
             self.source.fail(node, f"the decorator {decorators[0]} is not covered")
         call = f"self._async.{node.name}({self._passed(owner, node)})"
         if isinstance(node, ast.AsyncFunctionDef):
-            return ["    @blocking", *self._method(owner, node, f"return {call}")]
+            return ["    @blocking", *self._method(owner, node, f"return outcome_of({call})")]
         if node.returns is not None and ast.unparse(node.returns) == "Self":
             return [KEYWORDS, *self._method(owner, node, f"return self._copy({call})")]
         return self.source.fail(node, f"the plain method {node.name} is not covered")
@@ -159,7 +160,7 @@ class ModuleEmitter:
             "    @blocking",
             f"    def {match[1]}({self._parameters(owner, method)}) -> {returned}:",
             f'        """Do what `{twin}.{match[1]}` does, and return the answer with its status and headers."""',
-            f"        return self._async.{match[1]}({self._passed(owner, method)})",
+            f"        return outcome_of(self._async.{match[1]}({self._passed(owner, method)}))",
             "",
         ]
 

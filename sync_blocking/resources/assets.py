@@ -8,11 +8,12 @@ from typing import Any
 
 from sync_async import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
+from sync_async.resources.assets import AsyncAssets, AsyncAssetsWithRawResponse
 from sync_async.types.assets import Asset, AssetId, AssetSort, AssetType, PaginatedAssetsResponse
-from sync_blocking._facade import Facade, blocking
+from sync_blocking._facade import Facade, blocking, outcome_of
 
 
-class Assets(Facade):
+class Assets(Facade[AsyncAssets]):
     """The files of the organisation's media library."""
 
     __slots__ = ()
@@ -57,14 +58,16 @@ class Assets(Facade):
 
         Source: https://sync.so/docs/api-reference/api/assets-api/list
         """
-        return self._async.list(
-            project_id=project_id,
-            limit=limit,
-            cursor=cursor,
-            search_query=search_query,
-            sort_by=sort_by,
-            types=types,
-            request_options=request_options,
+        return outcome_of(
+            self._async.list(
+                project_id=project_id,
+                limit=limit,
+                cursor=cursor,
+                search_query=search_query,
+                sort_by=sort_by,
+                types=types,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -90,10 +93,10 @@ class Assets(Facade):
 
         Source: https://sync.so/docs/api-reference/api/assets-api/get
         """
-        return self._async.get(id=id, request_options=request_options)
+        return outcome_of(self._async.get(id=id, request_options=request_options))
 
 
-class AssetsWithRawResponse(Facade):
+class AssetsWithRawResponse(Facade[AsyncAssetsWithRawResponse]):
     """The methods of `Assets`, each returning a `RawResponse`."""
 
     __slots__ = ()
@@ -111,14 +114,16 @@ class AssetsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[PaginatedAssetsResponse]:
         """Do what `Assets.list` does, and return the answer with its status and headers."""
-        return self._async.list(
-            project_id=project_id,
-            limit=limit,
-            cursor=cursor,
-            search_query=search_query,
-            sort_by=sort_by,
-            types=types,
-            request_options=request_options,
+        return outcome_of(
+            self._async.list(
+                project_id=project_id,
+                limit=limit,
+                cursor=cursor,
+                search_query=search_query,
+                sort_by=sort_by,
+                types=types,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -129,4 +134,4 @@ class AssetsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Asset]:
         """Do what `Assets.get` does, and return the answer with its status and headers."""
-        return self._async.get(id=id, request_options=request_options)
+        return outcome_of(self._async.get(id=id, request_options=request_options))

@@ -11,11 +11,12 @@ from typing import Any
 from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._settings import RequestOptions, RequestOptionsDict
+from sync_async.resources.batch import AsyncBatch, AsyncBatchWithRawResponse
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse
-from sync_blocking._facade import Facade, blocking
+from sync_blocking._facade import Facade, blocking, outcome_of
 
 
-class Batch(Facade):
+class Batch(Facade[AsyncBatch]):
     """Batches: 20 to 500 generations in one request, done within a day. For Scale and Enterprise plans."""
 
     __slots__ = ()
@@ -57,8 +58,10 @@ class Batch(Facade):
 
         Source: https://sync.so/docs/api-reference/api/batch-api/create
         """
-        return self._async.create(
-            input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
+        return outcome_of(
+            self._async.create(
+                input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
+            )
         )
 
     @blocking
@@ -83,7 +86,7 @@ class Batch(Facade):
 
         Source: https://sync.so/docs/api-reference/api/batch-api/get
         """
-        return self._async.get(id=id, request_options=request_options)
+        return outcome_of(self._async.get(id=id, request_options=request_options))
 
     @blocking
     def list(
@@ -107,15 +110,17 @@ class Batch(Facade):
 
         Source: https://sync.so/docs/api-reference/api/batch-api/list
         """
-        return self._async.list(
-            status=status,
-            created_after=created_after,
-            created_before=created_before,
-            request_options=request_options,
+        return outcome_of(
+            self._async.list(
+                status=status,
+                created_after=created_after,
+                created_before=created_before,
+                request_options=request_options,
+            )
         )
 
 
-class BatchWithRawResponse(Facade):
+class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
     """The methods of `Batch`, each returning a `RawResponse`."""
 
     __slots__ = ()
@@ -130,8 +135,10 @@ class BatchWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[CreateBatchResponse]:
         """Do what `Batch.create` does, and return the answer with its status and headers."""
-        return self._async.create(
-            input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
+        return outcome_of(
+            self._async.create(
+                input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
+            )
         )
 
     @blocking
@@ -142,7 +149,7 @@ class BatchWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[BatchResponse]:
         """Do what `Batch.get` does, and return the answer with its status and headers."""
-        return self._async.get(id=id, request_options=request_options)
+        return outcome_of(self._async.get(id=id, request_options=request_options))
 
     @blocking
     def list(
@@ -154,9 +161,11 @@ class BatchWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[builtins.list[BatchResponse]]:
         """Do what `Batch.list` does, and return the answer with its status and headers."""
-        return self._async.list(
-            status=status,
-            created_after=created_after,
-            created_before=created_before,
-            request_options=request_options,
+        return outcome_of(
+            self._async.list(
+                status=status,
+                created_after=created_after,
+                created_before=created_before,
+                request_options=request_options,
+            )
         )

@@ -11,14 +11,15 @@ from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.jobs.waiter import OnUpdate
+from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsWithRawResponse
 from sync_async.types.generations import EstimatedGenerationCost, Generation, GenerationId, GenerationStatus
 from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 from sync_blocking._calls import deliver
-from sync_blocking._facade import Facade, blocking
+from sync_blocking._facade import Facade, blocking, outcome_of
 
 
-class Generations(Facade):
+class Generations(Facade[AsyncGenerations]):
     """Lip-sync jobs: start, look at, wait for, price."""
 
     __slots__ = ()
@@ -78,17 +79,19 @@ class Generations(Facade):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/create
         """
-        return self._async.create(
-            model=model,
-            input=input,
-            options=options,
-            segments=segments,
-            webhook_url=webhook_url,
-            output_file_name=output_file_name,
-            project_id=project_id,
-            dub_params=dub_params,
-            dialogue_edit=dialogue_edit,
-            request_options=request_options,
+        return outcome_of(
+            self._async.create(
+                model=model,
+                input=input,
+                options=options,
+                segments=segments,
+                webhook_url=webhook_url,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -145,20 +148,22 @@ class Generations(Facade):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/create-with-files
         """
-        return self._async.create_with_files(
-            model=model,
-            video=video,
-            audio=audio,
-            input=input,
-            options=options,
-            webhook_url=webhook_url,
-            image=image,
-            segments=segments,
-            output_file_name=output_file_name,
-            project_id=project_id,
-            dub_params=dub_params,
-            dialogue_edit=dialogue_edit,
-            request_options=request_options,
+        return outcome_of(
+            self._async.create_with_files(
+                model=model,
+                video=video,
+                audio=audio,
+                input=input,
+                options=options,
+                webhook_url=webhook_url,
+                image=image,
+                segments=segments,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -183,7 +188,7 @@ class Generations(Facade):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/get
         """
-        return self._async.get(id=id, request_options=request_options)
+        return outcome_of(self._async.get(id=id, request_options=request_options))
 
     @blocking
     def list(
@@ -208,7 +213,7 @@ class Generations(Facade):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/list
         """
-        return self._async.list(status=status, ids=ids, request_options=request_options)
+        return outcome_of(self._async.list(status=status, ids=ids, request_options=request_options))
 
     @blocking
     def estimate_cost(
@@ -248,17 +253,19 @@ class Generations(Facade):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/estimate-cost
         """
-        return self._async.estimate_cost(
-            model=model,
-            input=input,
-            options=options,
-            segments=segments,
-            webhook_url=webhook_url,
-            output_file_name=output_file_name,
-            project_id=project_id,
-            dub_params=dub_params,
-            dialogue_edit=dialogue_edit,
-            request_options=request_options,
+        return outcome_of(
+            self._async.estimate_cost(
+                model=model,
+                input=input,
+                options=options,
+                segments=segments,
+                webhook_url=webhook_url,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -292,12 +299,14 @@ class Generations(Facade):
         Example:
             done = client.generations.wait(job.id, timeout=600)
         """
-        return self._async.wait(
-            id=id, timeout=timeout, on_update=deliver(on_update), raise_on_failure=raise_on_failure
+        return outcome_of(
+            self._async.wait(
+                id=id, timeout=timeout, on_update=deliver(on_update), raise_on_failure=raise_on_failure
+            )
         )
 
 
-class GenerationsWithRawResponse(Facade):
+class GenerationsWithRawResponse(Facade[AsyncGenerationsWithRawResponse]):
     """The methods of `Generations`, each returning a `RawResponse`."""
 
     __slots__ = ()
@@ -318,17 +327,19 @@ class GenerationsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Generation]:
         """Do what `Generations.create` does, and return the answer with its status and headers."""
-        return self._async.create(
-            model=model,
-            input=input,
-            options=options,
-            segments=segments,
-            webhook_url=webhook_url,
-            output_file_name=output_file_name,
-            project_id=project_id,
-            dub_params=dub_params,
-            dialogue_edit=dialogue_edit,
-            request_options=request_options,
+        return outcome_of(
+            self._async.create(
+                model=model,
+                input=input,
+                options=options,
+                segments=segments,
+                webhook_url=webhook_url,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -350,20 +361,22 @@ class GenerationsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Generation]:
         """Do what `Generations.create_with_files` does, and return the answer with its status and headers."""
-        return self._async.create_with_files(
-            model=model,
-            video=video,
-            audio=audio,
-            input=input,
-            options=options,
-            webhook_url=webhook_url,
-            image=image,
-            segments=segments,
-            output_file_name=output_file_name,
-            project_id=project_id,
-            dub_params=dub_params,
-            dialogue_edit=dialogue_edit,
-            request_options=request_options,
+        return outcome_of(
+            self._async.create_with_files(
+                model=model,
+                video=video,
+                audio=audio,
+                input=input,
+                options=options,
+                webhook_url=webhook_url,
+                image=image,
+                segments=segments,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
         )
 
     @blocking
@@ -374,7 +387,7 @@ class GenerationsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[Generation]:
         """Do what `Generations.get` does, and return the answer with its status and headers."""
-        return self._async.get(id=id, request_options=request_options)
+        return outcome_of(self._async.get(id=id, request_options=request_options))
 
     @blocking
     def list(
@@ -385,7 +398,7 @@ class GenerationsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[builtins.list[Generation]]:
         """Do what `Generations.list` does, and return the answer with its status and headers."""
-        return self._async.list(status=status, ids=ids, request_options=request_options)
+        return outcome_of(self._async.list(status=status, ids=ids, request_options=request_options))
 
     @blocking
     def estimate_cost(
@@ -403,15 +416,17 @@ class GenerationsWithRawResponse(Facade):
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
     ) -> RawResponse[builtins.list[EstimatedGenerationCost]]:
         """Do what `Generations.estimate_cost` does, and return the answer with its status and headers."""
-        return self._async.estimate_cost(
-            model=model,
-            input=input,
-            options=options,
-            segments=segments,
-            webhook_url=webhook_url,
-            output_file_name=output_file_name,
-            project_id=project_id,
-            dub_params=dub_params,
-            dialogue_edit=dialogue_edit,
-            request_options=request_options,
+        return outcome_of(
+            self._async.estimate_cost(
+                model=model,
+                input=input,
+                options=options,
+                segments=segments,
+                webhook_url=webhook_url,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
         )

@@ -9,11 +9,12 @@ from typing import Any
 
 from sync_async import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
+from sync_async.resources.models import AsyncModels, AsyncModelsWithRawResponse
 from sync_async.types.models import ModelInfo
-from sync_blocking._facade import Facade, blocking
+from sync_blocking._facade import Facade, blocking, outcome_of
 
 
-class Models(Facade):
+class Models(Facade[AsyncModels]):
     """The models that an organisation may use."""
 
     __slots__ = ()
@@ -40,10 +41,10 @@ class Models(Facade):
 
         Source: https://sync.so/docs/api-reference/api/models-api/list
         """
-        return self._async.list(request_options=request_options)
+        return outcome_of(self._async.list(request_options=request_options))
 
 
-class ModelsWithRawResponse(Facade):
+class ModelsWithRawResponse(Facade[AsyncModelsWithRawResponse]):
     """The methods of `Models`, each returning a `RawResponse`."""
 
     __slots__ = ()
@@ -53,4 +54,4 @@ class ModelsWithRawResponse(Facade):
         self, *, request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None
     ) -> RawResponse[builtins.list[ModelInfo]]:
         """Do what `Models.list` does, and return the answer with its status and headers."""
-        return self._async.list(request_options=request_options)
+        return outcome_of(self._async.list(request_options=request_options))

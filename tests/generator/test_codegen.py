@@ -65,11 +65,11 @@ class AsyncModelsWithRawResponse(WithRawResponse[AsyncModels]):
 def test_a_method_becomes_real_source_with_one_hop(tmp_path: Path) -> None:
     """Renamed types, edited docstring, callbacks delivered, arguments passed by name."""
     text = emit(tmp_path, GOOD)
-    assert "class Models(Facade):" in text
+    assert "class Models(Facade[AsyncModels]):" in text
     assert "def get(self, id: str, *, on_update: OnUpdate[int] | None=None) -> Models:" in text.replace(" = ", "=")
     assert 'one = client.models.get("a")' in text
     assert text.count("@blocking") == 2
-    assert "return self._async.get(id=id, on_update=deliver(on_update))" in text
+    assert "return outcome_of(self._async.get(id=id, on_update=deliver(on_update)))" in text
     assert "-> RawResponse[Models]:" in text
     assert "async def" not in text
     ast.parse(text)
