@@ -22,10 +22,12 @@ from sync_async._errors import (
     ApiTimeoutError,
     ArgumentError,
     BadRequestError,
+    BatchFailedError,
     ClosedError,
     ConcurrencyLimitError,
     ConflictError,
     DecodeError,
+    DownloadError,
     ForbiddenError,
     GenerationFailedError,
     InternalServerError,
@@ -35,13 +37,19 @@ from sync_async._errors import (
     RateLimitError,
     SyncError,
     TooManyRequestsError,
+    TransferError,
     UnauthorizedError,
     UnprocessableEntityError,
+    UploadError,
     WaitTimeoutError,
 )
+from sync_async._items import AsyncItems
+from sync_async._lipsync import Medium
+from sync_async._listeners import OnProgress
 from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, SyncEnvironment, Timeout
 from sync_async._version import __version__
+from sync_async.jobs.waiter import OnUpdate
 from sync_async.types.assets import (
     Asset,
     AssetId,
@@ -51,6 +59,7 @@ from sync_async.types.assets import (
     AssetVisibility,
     PaginatedAssetsResponse,
 )
+from sync_async.types.batch_results import BatchResults, BatchRow, UnreadableLine
 from sync_async.types.batches import (
     BatchId,
     BatchMetrics,
@@ -107,13 +116,17 @@ __all__ = [
     "AssetSort",
     "AssetType",
     "AssetVisibility",
+    "AsyncItems",
     "AsyncSandbox",
     "AsyncSync",
     "Audio",
     "BadRequestError",
+    "BatchFailedError",
     "BatchId",
     "BatchMetrics",
     "BatchResponse",
+    "BatchResults",
+    "BatchRow",
     "BatchStatus",
     "ClosedError",
     "ConcurrencyLimitError",
@@ -122,6 +135,7 @@ __all__ = [
     "CreateGenerationDto",
     "DecodeError",
     "DialogueEdit",
+    "DownloadError",
     "DubParams",
     "ElevenLabs",
     "Emotion",
@@ -140,11 +154,14 @@ __all__ = [
     "Image",
     "Input",
     "InternalServerError",
+    "Medium",
     "Model",
     "ModelInfo",
     "ModelMode",
     "ModelType",
     "NotFoundError",
+    "OnProgress",
+    "OnUpdate",
     "OtherInput",
     "PaginatedAssetsResponse",
     "PayloadTooLargeError",
@@ -160,10 +177,13 @@ __all__ = [
     "SyncMode",
     "Timeout",
     "TooManyRequestsError",
+    "TransferError",
     "Tts",
     "TtsProviderConfig",
     "UnauthorizedError",
     "UnprocessableEntityError",
+    "UnreadableLine",
+    "UploadError",
     "ValidationResponse",
     "Video",
     "WaitTimeoutError",

@@ -7,22 +7,24 @@ at its top.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import attrs
 from yarl import URL
 
-from sync_async._bodies import CHUNK_BYTES, Body, MultipartBody
-from sync_async._errors import ApiConnectionError, ClosedError
+from sync_async._bodies import Body, MultipartBody
+from sync_async._errors import ClosedError
 from sync_async._response import ApiResponse, NoAnswer
 from sync_async._settings import Timeout
 
+T = TypeVar("T")
+
 REFUSED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 """Raised before a byte of the request is sent."""
+FAILURES = (aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 HOPELESS = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
 """Another attempt would meet the same certificate."""
 
@@ -43,10 +45,16 @@ class GuardedConnector(aiohttp.TCPConnector):
             super().__del__(*args)
 
 
-def make_session() -> aiohttp.ClientSession:
-    """Make a session without cookies, without hidden repeats and without a limit of its own."""
+def make_session(*, beside: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
+    """Make a session without cookies, without hidden repeats and without a limit of its own.
+
+    Args:
+        beside: A session whose connections are to be used, but nothing else of it.
+    """
+    connector = GuardedConnector(limit=0) if beside is None else beside.connector
     session = aiohttp.ClientSession(
-        connector=GuardedConnector(limit=0),  # the transport queues, before any timeout starts to run
+        connector=connector,  # without limit: the transport queues, before any timeout starts to run
+        connector_owner=beside is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
     )
@@ -94,15 +102,8 @@ class Exchange:
             if isinstance(body, MultipartBody):
                 return await self._run_form(method, url, headers, body, timeout)
             return await self._run(method, url, headers, body, timeout)
-        except HOPELESS as error:
-            raise NoAnswer(_describe(error), reached=False, hopeless=True) from error
-        except REFUSED as error:
-            timed_out = isinstance(error, TimeoutError)
-            raise NoAnswer(_describe(error), reached=False, timed_out=timed_out) from error
-        except TimeoutError as error:
-            raise NoAnswer("no answer in time", reached=True, timed_out=True) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise NoAnswer(_describe(error), reached=True) from error
+        except FAILURES as error:
+            raise finding_of(error) from error
         except RuntimeError as error:
             if self.session.closed:
                 msg = "the aiohttp session is closed"
@@ -119,7 +120,7 @@ class Exchange:
             data=body,
             allow_redirects=False,
             proxy=self.proxy,
-            timeout=_client_timeout(timeout.connect, timeout.read),
+            timeout=client_timeout(timeout.connect, timeout.read),
             **self._send_once(),
         )
         try:
@@ -137,14 +138,7 @@ class Exchange:
         sent = {**headers, "Content-Type": body.content_type}
         if body.size is not None:
             sent["Content-Length"] = str(body.size)
-        async with asyncio.timeout(None) as stall:
-            sending = _Sending(body, stall, timeout.read)
-            try:
-                return await self._run(method, url, sent, sending.chunks(), timeout)
-            except aiohttp.ClientError:
-                if sending.failure is not None:  # reading the file failed, not the connection
-                    raise sending.failure from None
-                raise
+        return await send_stream(body, timeout.read, lambda chunks: self._run(method, url, sent, chunks, timeout))
 
     def _send_once(self) -> dict[str, Any]:
         if self.is_own:
@@ -153,11 +147,43 @@ class Exchange:
         return {"middlewares": (*getattr(self.session, "_middlewares", ()), SendOnce())}
 
 
+class Streamed(Protocol):
+    """What is sent chunk by chunk."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Give the bytes from the beginning."""
+        ...
+
+
+async def send_stream(
+    body: Streamed, longest_silence: float | None, send: Callable[[AsyncIterator[bytes]], Awaitable[T]]
+) -> T:
+    """Send a body chunk by chunk.
+
+    Args:
+        body: What is sent.
+        longest_silence: Seconds for which the connection may take nothing.
+        send: Sends the chunks and gives the answer.
+
+    Raises:
+        TimeoutError: The connection stalls.
+        ArgumentError: The file changed meanwhile.
+    """
+    async with asyncio.timeout(None) as stall:
+        sending = _Sending(body, stall, longest_silence)
+        try:
+            return await send(sending.chunks())
+        except aiohttp.ClientError:
+            if sending.failure is not None:  # reading the file failed, not the connection
+                raise sending.failure from None
+            raise
+
+
 @attrs.define
 class _Sending:
-    """A form on its way: a stall of the connection is noticed, a failure of the file is kept."""
+    """A body on its way: a stall of the connection is noticed, a failure of the file is kept."""
 
-    body: MultipartBody
+    body: Streamed
     stall: asyncio.Timeout
     longest_silence: float | None
     failure: Exception | None = None
@@ -180,13 +206,23 @@ class _Sending:
 _TIMEOUTS: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
 
 
-def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+def client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
     made = _TIMEOUTS.get((connect, read))
     if made is None:
         made = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
         if len(_TIMEOUTS) < 100:  # noqa: PLR2004  # more would be a caller who varies them; they need no cache
             _TIMEOUTS[connect, read] = made
     return made
+
+
+def finding_of(error: Exception) -> NoAnswer:
+    """Say what a failure of the network tells: whether the request may have arrived, and whether time ran out."""
+    if isinstance(error, HOPELESS):
+        return NoAnswer(_describe(error), reached=False, hopeless=True)
+    timed_out = isinstance(error, TimeoutError)
+    if isinstance(error, REFUSED):
+        return NoAnswer(_describe(error), reached=False, timed_out=timed_out)
+    return NoAnswer("no answer in time" if timed_out else _describe(error), reached=True, timed_out=timed_out)
 
 
 def _describe(error: Exception) -> str:
@@ -203,58 +239,6 @@ def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the answer is not HTTP ({type(error).__name__}: {error.message})"
     return f"the connection failed ({type(error).__name__}: {error})"
-
-
-@attrs.frozen
-class BareAnswer:
-    """A file on its way: how large it is, and its bytes."""
-
-    response: aiohttp.ClientResponse
-
-    @property
-    def size(self) -> int | None:
-        """Bytes in all, if the server says."""
-        return self.response.content_length
-
-    @property
-    def host(self) -> str:
-        """Who sends it, for messages: never the whole link, which is signed."""
-        return str(self.response.url.host)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes as they come.
-
-        Raises:
-            ApiConnectionError: They stop before the end.
-        """
-        try:
-            async for chunk in self.response.content.iter_chunked(CHUNK_BYTES):
-                yield chunk
-        except (aiohttp.ClientError, OSError) as error:
-            raise ApiConnectionError(f"{self.host}: {_describe(error)}") from error
-
-
-@contextlib.asynccontextmanager
-async def bare_get(url: str) -> AsyncIterator[BareAnswer]:
-    """Get a URL with nothing of ours in the request.
-
-    Raises:
-        ApiConnectionError: The host cannot be reached, or refuses.
-    """
-    session = make_session()
-    try:
-        try:
-            response = await session.get(URL(url, encoded=True), timeout=_client_timeout(10.0, 60.0))
-        except (aiohttp.ClientError, OSError) as error:
-            raise ApiConnectionError(f"the file cannot be fetched: {_describe(error)}") from error
-        async with response:
-            if response.status != 200:  # noqa: PLR2004
-                raise ApiConnectionError(
-                    f"{response.url.host} refuses the file with {response.status}; its link may have ended"
-                )
-            yield BareAnswer(response)
-    finally:
-        await close(session)
 
 
 async def close(session: aiohttp.ClientSession) -> None:

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sync_async._errors import ArgumentError
+from sync_async._request import path_segment
 from sync_async.types._model import ApiObject
+from sync_async.types.batches import BatchResponse
+from sync_async.types.generations import Generation
 from sync_async.types.inputs import Audio, Image, Input, InputItem, OtherInput, Tts, Video
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment
 
@@ -36,6 +39,39 @@ def checked_limit(limit: int | None) -> int | None:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 100):  # noqa: PLR2004
         raise ArgumentError("limit", f"{limit!r} is not a whole number from 1 to 100")
     return limit
+
+
+def checked_generation_id(argument: str, generation: Any) -> str:
+    """Take the id of a generation that is given as such or by its id.
+
+    Raises:
+        ArgumentError: It is something else's.
+    """
+    id = generation.id if isinstance(generation, Generation) else generation
+    if isinstance(id, str) and id.startswith("batch_"):
+        raise ArgumentError(argument, f"{id!r} is the id of a batch; client.batch has methods for it")
+    path_segment(argument, id)
+    return str(id)
+
+
+def checked_generation_ids(ids: Any) -> list[str]:
+    """Take the ids of several generations, each once."""
+    if isinstance(ids, str | Generation) or not isinstance(ids, Iterable):
+        raise ArgumentError("ids", f"{type(ids).__name__} is not a list of ids")
+    return list(dict.fromkeys(checked_generation_id(f"ids[{index}]", one) for index, one in enumerate(ids)))
+
+
+def checked_batch_id(batch: Any) -> str:
+    """Take the id of a batch that is given as such or by its id.
+
+    Raises:
+        ArgumentError: It is something else's.
+    """
+    if isinstance(batch, Generation):
+        raise ArgumentError("id", f"{batch.id!r} is the id of a generation; client.generations has methods for it")
+    id = batch.id if isinstance(batch, BatchResponse) else batch
+    path_segment("id", id)
+    return str(id)
 
 
 def checked_url(argument: str, url: Any) -> str:

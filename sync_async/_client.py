@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from sync_async._errors import ArgumentError
+from sync_async._generation_body import GenerationArguments
 from sync_async._keywords import explains_keywords
+from sync_async._lipsync import Medium, sort
+from sync_async._listeners import OnProgress
 from sync_async._request import Answer, Endpoint, Repeat, checked_headers, make_request
 from sync_async._response import RawResponse, any_value, plain_headers
 from sync_async._settings import (
@@ -27,11 +31,15 @@ from sync_async._settings import (
     find_base_url,
 )
 from sync_async._transport import ClientSettings, Pool, Transport, merge_headers
+from sync_async.jobs.waiter import OnUpdate, checked_timeout
 from sync_async.resources._resource import Caller
+from sync_async.resources._starting import CREATE, naming, start_generation
 from sync_async.resources.assets import AsyncAssets
 from sync_async.resources.batch import AsyncBatch
-from sync_async.resources.generations import CREATE, AsyncGenerations
+from sync_async.resources.generations import AsyncGenerations
 from sync_async.resources.models import AsyncModels
+from sync_async.types.generations import Generation
+from sync_async.types.options import GenerationOptions, Model
 
 if TYPE_CHECKING:
     import aiohttp
@@ -147,6 +155,80 @@ class AsyncSync:
         copy = object.__new__(type(self))
         copy._use(self._transport.with_settings(attrs.evolve(settings, **changes)))  # its own class
         return copy
+
+    @explains_keywords
+    async def lipsync(
+        self,
+        video: Medium,
+        audio: Medium | None = None,
+        *,
+        text: str | None = None,
+        voice_id: str | None = None,
+        model: Model = "lipsync-2",
+        options: GenerationOptions | Mapping[str, Any] | None = None,
+        output: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        output_file_name: str | None = None,
+        project_id: str | None = None,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+        on_upload: OnProgress | None = None,
+        on_download: OnProgress | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Make a video say something, from here to here: upload, start, wait, and fetch the result.
+
+        Args:
+            video: A video or a picture of a face: a path, a URL, bytes, an open file, an asset, or an input
+                such as `Video(url=…)`.
+            audio: The voice, in any of these forms.
+            text: What is said, instead of `audio`.
+            voice_id: Who says the text.
+            model: The model's name.
+            options: How the generation is made.
+            output: The file to write the result to, or a folder that is there. Without it nothing is fetched.
+            overwrite: Replace a file that is there.
+            output_file_name: Base name of the output without extension: letters, digits, `_` and `-`.
+            project_id: The project to file it under.
+            timeout: Seconds to wait for the generation's end, None for no limit. It goes on in any case.
+            on_update: Called with the generation when it is first seen and whenever it has changed.
+            on_upload: Called with the bytes of a large file that are sent, and those that there are in all.
+            on_download: Called with the bytes of the result that are here, and those that there are in all.
+            request_options: What the create call does otherwise than its client.
+
+        Returns:
+            The generation as it ended.
+
+        Raises:
+            ArgumentError: Something cannot be right, with the destination too; nothing was sent.
+            GenerationFailedError: The generation failed or was rejected; the error has it.
+            WaitTimeoutError: Time ran out; wait for its `id` again, and fetch it with `generations.download`.
+            DownloadError: The result did not arrive whole; `generations.download` with the error's
+                `generation_id` goes on. It is paid for already.
+            SyncError: As for `generations.create_with_files`; a note tells the id of what was started.
+
+        Example:
+            await client.lipsync("face.mp4", "speech.wav", output="talking.mp4")
+        """
+        from sync_async.transfer.partial_file import destination
+
+        if output is not None:
+            destination(output, None, overwrite=overwrite, argument="output")  # before anything is paid for
+        timeout, call = checked_timeout(timeout), as_request_options(request_options)
+        ingredients = await sort(video, audio, text, voice_id)
+        arguments = GenerationArguments(
+            model=model,
+            input=ingredients.inputs or None,
+            options=options,
+            output_file_name=output_file_name,
+            project_id=project_id,
+        )
+        job = await start_generation(Caller(self._transport), arguments, ingredients.files, call, on_upload)
+        with naming(job):
+            done = await self.generations.wait(job.id, timeout=timeout, on_update=on_update)
+        if output is not None:
+            await self.generations.download(done, output, overwrite=overwrite, on_progress=on_download)
+        return done
 
     @explains_keywords
     async def request(

@@ -19,8 +19,12 @@
     ├── ApiConnectionError             no answer came
     │   └── ApiTimeoutError            not in time (also a TimeoutError)
     ├── DecodeError                    an answer came that cannot be what it claims to be
+    ├── TransferError                  a file did not get through; `host` and `step` name where
+    │   ├── UploadError                to its storage host
+    │   └── DownloadError              from it; `part` holds what came
     ├── WaitTimeoutError               the job still runs; `id` names it (also a TimeoutError)
-    └── GenerationFailedError          the job ended without a result; `generation` holds it
+    ├── GenerationFailedError          the job ended without a result; `generation` holds it
+    └── BatchFailedError               the batch failed as a whole; `batch` holds it
 
 Errors hold plain data and survive pickling. Their text names no key, no signed link and no request body.
 """
@@ -33,6 +37,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sync_async._headers import Headers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sync_async.types.batches import BatchResponse
     from sync_async.types.error_body import GenerationError
     from sync_async.types.generations import Generation
 
@@ -273,17 +280,76 @@ class DecodeError(SyncError):
 
 
 class WaitTimeoutError(SyncError, TimeoutError):
-    """The job did not end in time. It still runs, and is paid for: wait for it again, do not create it again.
+    """Jobs did not end in time. They still run, and are paid for: wait for them again, do not create them again.
 
     Attributes:
-        id: The id of the job.
-        generation: The job as it was last seen, or None when no look succeeded.
+        id: The id of the job, of the first of several.
+        ids: The ids of all jobs that still run.
+        job: The first as it was last seen, or None when no look succeeded.
     """
 
-    def __init__(self, id: str, problem: str, generation: Generation | None = None) -> None:
+    def __init__(self, ids: tuple[str, ...], problem: str, job: Any = None) -> None:
         super().__init__(problem)
-        self.id = id
-        self.generation = generation
+        self.ids = ids
+        self.id = ids[0]
+        self.job = job
+
+    @property
+    def generation(self) -> Generation | None:
+        """The same as `job`, for those who wait for generations."""
+        job: Generation | None = self.job
+        return job
+
+
+class BatchFailedError(SyncError):
+    """A batch failed as a whole; what its rows came to may be there all the same.
+
+    Attributes:
+        batch: The batch, with `metrics` and perhaps `output_url`.
+    """
+
+    def __init__(self, problem: str, batch: BatchResponse) -> None:
+        super().__init__(problem)
+        self.batch = batch
+
+    @property
+    def id(self) -> str:
+        """The id of the batch."""
+        return self.batch.id
+
+
+class TransferError(SyncError):
+    """A file did not get through to or from its storage host.
+
+    Attributes:
+        host: The host that failed; never a link, which is signed.
+        step: What was being done: `put` for an upload; `get` or `write` for a download.
+    """
+
+    def __init__(self, problem: str, *, host: str, step: str) -> None:
+        super().__init__(problem)
+        self.host = host
+        self.step = step
+
+
+class UploadError(TransferError):
+    """A file was not taken by its storage host; nothing was registered or started."""
+
+
+class DownloadError(TransferError):
+    """A file did not arrive whole; what is here can be gone on with.
+
+    Attributes:
+        part: Where the bytes are that came, or None when there are none.
+        generation_id: The generation whose output it is, or None.
+    """
+
+    def __init__(
+        self, problem: str, *, host: str, step: str, part: Path | None = None, generation_id: str | None = None
+    ) -> None:
+        super().__init__(problem, host=host, step=step)
+        self.part = part
+        self.generation_id = generation_id
 
 
 class GenerationFailedError(SyncError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 import attrs
@@ -18,12 +17,13 @@ from sync_async._arguments import (
     segments_of,
     typed,
 )
-from sync_async._bodies import File, MultipartBody, NamedFile, Part, field_part, form_fields, open_file
-from sync_async._errors import ArgumentError
-from sync_async._media import MIME_TYPES, extension_of_bytes, mime_type
+from sync_async._bodies import File, MultipartBody, Part, field_part, form_fields, open_file
+from sync_async._media import MediaFile, media_file
 from sync_async.types._model import ApiObject, JsonObject
-from sync_async.types.inputs import InputItem
+from sync_async.types.inputs import Audio, Image, InputItem, Video
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment
+
+INPUT_OF = {"video": Video, "image": Image, "audio": Audio}
 
 
 @attrs.frozen(kw_only=True)
@@ -69,36 +69,42 @@ class GenerationArguments:
         }
         return {name: value for name, value in body.items() if value is not None}
 
-    async def to_form(self, files: Mapping[str, File | None], more: Mapping[str, Any] | None) -> MultipartBody:
+    def to_form(self, files: Mapping[str, MediaFile], more: Mapping[str, Any] | None) -> MultipartBody:
         """Check everything, and write it as a form with files.
 
         Args:
             files: The files by kind: `video`, `image`, `audio`.
             more: Further fields under the API's names.
         """
-        given = {kind: file for kind, file in files.items() if file is not None}
-        fields = form_fields({**self.to_wire(tuple(given)), **(more or {})})
+        fields = form_fields({**self.to_wire(tuple(files)), **(more or {})})
         parts = [field_part(name, value) for name, value in fields.items()]
-        parts += [_file_part(kind, await open_file(kind, file)) for kind, file in given.items()]
+        parts += [
+            Part(
+                name=kind,
+                source=file.source,
+                file_name=file.name,
+                content_type=file.content_type,
+                more_headers=file.headers,
+            )
+            for kind, file in files.items()
+        ]
         return MultipartBody(parts)
+
+    def with_media(self, urls: Mapping[str, str]) -> GenerationArguments:
+        """Add inputs by kind that are at a URL."""
+        added = [INPUT_OF[kind](url=url) for kind, url in urls.items()]
+        return attrs.evolve(self, input=[*(self.input or []), *added])
+
+
+async def media_files(files: Mapping[str, File | None]) -> dict[str, MediaFile]:
+    """Take the files of a call, by kind.
+
+    Raises:
+        ArgumentError: One is missing, empty, unreadable, a directory, or of no known type.
+    """
+    given = {kind: file for kind, file in files.items() if file is not None}
+    return {kind: media_file(await open_file(kind, file), kind) for kind, file in given.items()}
 
 
 def _wire(value: ApiObject | None) -> JsonObject | None:
     return None if value is None else value.to_dict()
-
-
-def _file_part(kind: str, file: NamedFile) -> Part:
-    """Name a file and its type by the API's own table: the server decides by them."""
-    name = file.name
-    if name is None or not PurePath(name).suffix:
-        name = (name or kind) + (extension_of_bytes(file.head) or "")
-    content_type = file.content_type or mime_type(name, kind)
-    if content_type is None:
-        raise ArgumentError(
-            kind,
-            f"{name!r} does not tell a media type; give one as a tuple (name, file, content type), or use one "
-            f"of {' '.join(sorted(MIME_TYPES))}",
-        )
-    return Part(
-        name=kind, source=file.source, file_name=name, content_type=content_type, more_headers=file.headers
-    )

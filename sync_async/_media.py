@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+import attrs
+
+from sync_async._bodies import NamedFile, Source
+from sync_async._errors import ArgumentError
+
 MIME_TYPES = {
     ".mp4": "video/mp4",
     ".mov": "video/quicktime",
@@ -54,3 +59,45 @@ def extension_of_bytes(head: bytes) -> str | None:
         b"\xff\xd8\xff": ".jpg",
     }
     return next((extension for start, extension in beginnings.items() if head.startswith(start)), None)
+
+
+@attrs.frozen(kw_only=True)
+class MediaFile:
+    """A file with the name and type that the server is told: it decides by them."""
+
+    argument: str
+    source: Source
+    name: str
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def media_file(file: NamedFile, kind: str = "file") -> MediaFile:
+    """Name a file and its type by the API's own table.
+
+    Args:
+        file: What the caller gave.
+        kind: What it is sent as: `video`, `audio`, `image`, or `file` where the file decides.
+
+    Raises:
+        ArgumentError: Nothing tells the type.
+    """
+    name = file.name
+    if name is None or not PurePath(name).suffix:
+        name = (name or kind) + (extension_of_bytes(file.head) or "")
+    content_type = file.content_type or mime_type(name, kind)
+    if content_type is None:
+        raise ArgumentError(
+            file.argument,
+            f"{name!r} does not tell a media type; give one as a tuple (name, file, content type), or use one "
+            f"of {' '.join(sorted(MIME_TYPES))}",
+        )
+    return MediaFile(
+        argument=file.argument, source=file.source, name=name, content_type=content_type, headers=file.headers
+    )
+
+
+def kind_of(content_type: str) -> str | None:
+    """Tell whether a MIME type is a `video`, `audio` or `image`; None for others."""
+    kind = content_type.partition("/")[0].strip().lower()
+    return kind if kind in ("video", "audio", "image") else None

@@ -47,6 +47,10 @@ class Answer(enum.Enum):
     """A JSON value of the endpoint's shape."""
     ANY = "any"
     """Whatever comes: a JSON value, text, or nothing."""
+    TEXT = "text"
+    """Plain text."""
+    LINK = "link"
+    """A redirect, which is not followed since it leads to another host; or what it would lead to."""
 
 
 @attrs.frozen

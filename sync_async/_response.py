@@ -83,8 +83,10 @@ def value_of(request: ApiRequest[T], response: ApiResponse) -> T:
     """
     from sync_async._codec import WrongShapeError, decode
 
-    if request.endpoint.answer is Answer.ANY:
-        value: Any = any_value(response)
+    if request.endpoint.answer is not Answer.JSON:
+        value: Any = (
+            _text(response.body).strip() if request.endpoint.answer is Answer.TEXT else any_value(response)
+        )
         return value  # type: ignore[no-any-return]  # whatever the server says
     try:
         value = json.loads(response.body)

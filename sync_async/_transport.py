@@ -20,7 +20,7 @@ from sync_async._errors import (
     ClosedError,
     SyncError,
 )
-from sync_async._request import ApiRequest, Repeat
+from sync_async._request import Answer, ApiRequest, Repeat
 from sync_async._response import ApiResponse, NoAnswer, error_of
 from sync_async._retry import Failure
 from sync_async._settings import Secret, Timeout
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from sync_async._aiohttp import Exchange
+    from sync_async._storage import Storage
 
 log = logging.getLogger("syncso")
 log.addHandler(logging.NullHandler())
@@ -71,6 +72,7 @@ class Pool:
         self._max_connections = max_connections
         self._closed = False
         self._pid = os.getpid()
+        self._storage: Storage | None = None
         self.exchange: Exchange | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.slots: asyncio.Semaphore
@@ -105,22 +107,45 @@ class Pool:
         self.slots = asyncio.Semaphore(self._max_connections)
         self.loop, self._pid = loop, os.getpid()
 
+    def storage(self, timeout: Timeout) -> Storage:
+        """Give the way to storage hosts, over a session of its own that has nothing to tell them.
+
+        Raises:
+            ClosedError: The client was closed.
+        """
+        from sync_async._aiohttp import make_session
+        from sync_async._storage import Storage
+
+        if self.exchange is None:
+            msg = "this client is closed; make a new one"
+            raise ClosedError(msg)
+        if self._storage is None:
+            session = make_session(beside=self._given)
+            self._storage = Storage(session=session, proxy=self._proxy, timeout=timeout)
+        return attrs.evolve(self._storage, timeout=timeout)
+
     def _forget(self, http: Any) -> None:
         """Leave connections that were inherited through a fork to the parent."""
-        if self.exchange is not None and self.exchange.is_own:
-            http.forget(self.exchange.session)
-        self.exchange = None
+        for session in self._own_sessions():
+            http.forget(session)
+        self.exchange = self._storage = None
+
+    def _own_sessions(self) -> list[aiohttp.ClientSession]:
+        own = [self.exchange] if self.exchange is not None and self.exchange.is_own else []
+        return [part.session for part in (*own, self._storage) if part is not None]
 
     async def close(self) -> None:
-        """Close the session if it is ours; closing twice is fine."""
+        """Close the sessions that are ours; closing twice is fine."""
         self._closed = True
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None and exchange.is_own:
+        sessions = self._own_sessions()
+        self.exchange = self._storage = None
+        if sessions:
             http = _import_aiohttp()
-            if self._pid == os.getpid():
-                await http.close(exchange.session)
-            else:
-                http.forget(exchange.session)
+            for session in sessions:
+                if self._pid == os.getpid():
+                    await http.close(session)
+                else:
+                    http.forget(session)
 
 
 def _import_aiohttp() -> Any:
@@ -144,11 +169,16 @@ class Transport:
         self.pool = pool
         self.sleep = sleep
         self.chance = chance
+        self.addresses: dict[object, tuple[str, float]] = {}
+        """Where files are that were sent, and until when that is relied upon; see `transfer.upload`."""
         self.base_headers = settings.base_headers()
 
     def with_settings(self, settings: ClientSettings) -> Transport:
         """Give a transport with other settings over the same connections."""
-        return Transport(settings, self.pool, sleep=self.sleep, chance=self.chance)
+        copy = Transport(settings, self.pool, sleep=self.sleep, chance=self.chance)
+        if settings.key == self.settings.key:  # else the files may belong to another organisation
+            copy.addresses = self.addresses
+        return copy
 
     async def send(self, request: ApiRequest[Any]) -> ApiResponse:
         """Send a request, repeat it where allowed, and return the answer of a success.
@@ -162,6 +192,15 @@ class Transport:
         if pool.exchange is None or pool.loop is not asyncio.get_running_loop():
             await pool.open()
         return await _Call(self, request).run()
+
+    def target_of(self, url: str) -> str | None:
+        """Give path and query of a URL of the API, relative to the base URL; None for one of another host."""
+        return _target_below(self.settings.base_url, url)
+
+    async def storage(self) -> Storage:
+        """Give the way to storage hosts; it knows nothing of the client but its timeouts for one exchange."""
+        await self.pool.open()
+        return self.pool.storage(self.settings.timeout)
 
 
 class _Call:
@@ -181,13 +220,16 @@ class _Call:
             try:
                 response = await self._attempt()
             except NoAnswer as finding:
-                await self._repeat_after(self._error_of(finding), _failure_of(finding), None)
+                await self._repeat_after(self._error_of(finding), failure_of(finding), None)
                 continue
-            if response.status < 300:  # noqa: PLR2004
+            if response.status < 300 or self._is_link(response):  # noqa: PLR2004
                 return response
             if not self._redirected(response):
                 error = error_of(self.request, response)
                 await self._repeat_after(error, _failure_of_answer(response.status, error), error.retry_after)
+
+    def _is_link(self, response: ApiResponse) -> bool:
+        return self.request.endpoint.answer is Answer.LINK and response.status in REDIRECTS
 
     async def _attempt(self) -> ApiResponse:
         transport, request = self.transport, self.request
@@ -278,7 +320,8 @@ def _target_below(base_url: str, url: str) -> str | None:
     return parts.path[len(base.path) :] + (f"?{parts.query}" if parts.query else "")
 
 
-def _failure_of(finding: NoAnswer) -> Failure:
+def failure_of(finding: NoAnswer) -> Failure:
+    """Classify an exchange that brought no whole answer."""
     if finding.hopeless:
         return Failure.FINAL
     return Failure.UNCLEAR if finding.reached else Failure.REFUSED

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
         AssetVisibility,
         Audio,
         BadRequestError,
+        BatchFailedError,
         BatchId,
         BatchMetrics,
         BatchResponse,
+        BatchResults,
+        BatchRow,
         BatchStatus,
         ClosedError,
         ConcurrencyLimitError,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
         CreateGenerationDto,
         DecodeError,
         DialogueEdit,
+        DownloadError,
         DubParams,
         ElevenLabs,
         Emotion,
@@ -57,11 +61,14 @@ if TYPE_CHECKING:
         Image,
         Input,
         InternalServerError,
+        Medium,
         Model,
         ModelInfo,
         ModelMode,
         ModelType,
         NotFoundError,
+        OnProgress,
+        OnUpdate,
         OtherInput,
         PaginatedAssetsResponse,
         PayloadTooLargeError,
@@ -77,10 +84,13 @@ if TYPE_CHECKING:
         SyncMode,
         Timeout,
         TooManyRequestsError,
+        TransferError,
         Tts,
         TtsProviderConfig,
         UnauthorizedError,
         UnprocessableEntityError,
+        UnreadableLine,
+        UploadError,
         ValidationResponse,
         Video,
         WaitTimeoutError,
@@ -89,6 +99,7 @@ if TYPE_CHECKING:
     )
     from sync_async.sandbox import Sandbox
     from sync_blocking._client import Sync
+    from sync_blocking._items import Items
 
 __all__ = [
     "ActiveSpeaker",
@@ -104,9 +115,12 @@ __all__ = [
     "AssetVisibility",
     "Audio",
     "BadRequestError",
+    "BatchFailedError",
     "BatchId",
     "BatchMetrics",
     "BatchResponse",
+    "BatchResults",
+    "BatchRow",
     "BatchStatus",
     "ClosedError",
     "ConcurrencyLimitError",
@@ -115,6 +129,7 @@ __all__ = [
     "CreateGenerationDto",
     "DecodeError",
     "DialogueEdit",
+    "DownloadError",
     "DubParams",
     "ElevenLabs",
     "Emotion",
@@ -133,11 +148,15 @@ __all__ = [
     "Image",
     "Input",
     "InternalServerError",
+    "Items",
+    "Medium",
     "Model",
     "ModelInfo",
     "ModelMode",
     "ModelType",
     "NotFoundError",
+    "OnProgress",
+    "OnUpdate",
     "OtherInput",
     "PaginatedAssetsResponse",
     "PayloadTooLargeError",
@@ -155,10 +174,13 @@ __all__ = [
     "SyncMode",
     "Timeout",
     "TooManyRequestsError",
+    "TransferError",
     "Tts",
     "TtsProviderConfig",
     "UnauthorizedError",
     "UnprocessableEntityError",
+    "UnreadableLine",
+    "UploadError",
     "ValidationResponse",
     "Video",
     "WaitTimeoutError",
@@ -166,7 +188,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {"Sandbox": "sync_async.sandbox", "Sync": "sync_blocking._client"}
+_HOMES = {"Items": "sync_blocking._items", "Sandbox": "sync_async.sandbox", "Sync": "sync_blocking._client"}
 """Where names are that are not the core's; all others are."""
 
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Self
 
 from sync_async import RawResponse
 from sync_async._client import AsyncSync
 from sync_async._keywords import explains_keywords
+from sync_async._lipsync import Medium
+from sync_async._listeners import OnProgress
 from sync_async._settings import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_MAX_RETRIES,
@@ -18,6 +21,10 @@ from sync_async._settings import (
     SyncEnvironment,
     Timeout,
 )
+from sync_async.jobs.waiter import OnUpdate
+from sync_async.types.generations import Generation
+from sync_async.types.options import GenerationOptions, Model
+from sync_blocking._calls import deliver
 from sync_blocking._facade import ClientFacade, blocking, outcome_of
 from sync_blocking._loop import Portal
 from sync_blocking.resources.assets import Assets
@@ -126,6 +133,80 @@ class Sync(ClientFacade):
                 max_retries=max_retries,
                 follow_redirects=follow_redirects,
                 headers=headers,
+            )
+        )
+
+    @blocking
+    def lipsync(
+        self,
+        video: Medium,
+        audio: Medium | None = None,
+        *,
+        text: str | None = None,
+        voice_id: str | None = None,
+        model: Model = "lipsync-2",
+        options: GenerationOptions | Mapping[str, Any] | None = None,
+        output: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        output_file_name: str | None = None,
+        project_id: str | None = None,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+        on_upload: OnProgress | None = None,
+        on_download: OnProgress | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Make a video say something, from here to here: upload, start, wait, and fetch the result.
+
+        Args:
+            video: A video or a picture of a face: a path, a URL, bytes, an open file, an asset, or an input
+                such as `Video(url=…)`.
+            audio: The voice, in any of these forms.
+            text: What is said, instead of `audio`.
+            voice_id: Who says the text.
+            model: The model's name.
+            options: How the generation is made.
+            output: The file to write the result to, or a folder that is there. Without it nothing is fetched.
+            overwrite: Replace a file that is there.
+            output_file_name: Base name of the output without extension: letters, digits, `_` and `-`.
+            project_id: The project to file it under.
+            timeout: Seconds to wait for the generation's end, None for no limit. It goes on in any case.
+            on_update: Called with the generation when it is first seen and whenever it has changed.
+            on_upload: Called with the bytes of a large file that are sent, and those that there are in all.
+            on_download: Called with the bytes of the result that are here, and those that there are in all.
+            request_options: What the create call does otherwise than its client.
+
+        Returns:
+            The generation as it ended.
+
+        Raises:
+            ArgumentError: Something cannot be right, with the destination too; nothing was sent.
+            GenerationFailedError: The generation failed or was rejected; the error has it.
+            WaitTimeoutError: Time ran out; wait for its `id` again, and fetch it with `generations.download`.
+            DownloadError: The result did not arrive whole; `generations.download` with the error's
+                `generation_id` goes on. It is paid for already.
+            SyncError: As for `generations.create_with_files`; a note tells the id of what was started.
+
+        Example:
+            client.lipsync("face.mp4", "speech.wav", output="talking.mp4")
+        """
+        return outcome_of(
+            self._async.lipsync(
+                video=video,
+                audio=audio,
+                text=text,
+                voice_id=voice_id,
+                model=model,
+                options=options,
+                output=output,
+                overwrite=overwrite,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                timeout=timeout,
+                on_update=deliver(on_update),
+                on_upload=deliver(on_upload),
+                on_download=deliver(on_download),
+                request_options=request_options,
             )
         )
 

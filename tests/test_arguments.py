@@ -188,12 +188,12 @@ async def test_files_that_cannot_be_right_are_refused(
         (b'{"request_id":"a","endpoint":"/v2/generate","payload":{"x":NaN}}', "input line 1: .*NaN"),
         (
             b'{"request_id":"a","endpoint":"/v2/generate","payload":{}}\n' * 2,
-            "input line 2: request_id 'a' stands on line 1",
+            "input line 2: request_id 'a' is that of input line 1",
         ),
         (b"\xff\xfe", "input: it is not UTF-8"),
-        (b"\n\n", "input: it holds no record"),
+        (b"\n\n", "input: a batch holds 20 to 500 records; this one has 0"),
         (b" " * (5 * 1024 * 1024 + 1), "input: it has 5,242,881 bytes"),
-        (None, "input: a JSON Lines file is needed"),
+        (None, "input: a batch needs either input, a JSON Lines file, or rows"),
     ],
 )
 async def test_a_batch_file_is_checked_line_by_line(
@@ -205,9 +205,10 @@ async def test_a_batch_file_is_checked_line_by_line(
     assert server.seen == []
 
 
-async def test_a_batch_of_an_unusual_size_is_a_warning(server: Server, client: AsyncSync) -> None:
-    """Plans differ; the server decides."""
-    server.answer(201, {"status": "VALIDATED"})
-    line = '{"request_id":"a","endpoint":"/v2/generate","payload":{}}'
-    with pytest.warns(UserWarning, match="20 to 500 records; this one has 1"):
-        await client.batch.create(input=line, dry_run=True)
+@pytest.mark.parametrize("count", [1, 19, 501])
+async def test_a_batch_of_an_unusual_size_is_refused(server: Server, client: AsyncSync, count: int) -> None:
+    """A batch cannot be taken back."""
+    lines = [f'{{"request_id":"{n}","endpoint":"/v2/generate","payload":{{}}}}' for n in range(count)]
+    with pytest.raises(ArgumentError, match=f"20 to 500 records; this one has {count}"):
+        await client.batch.create(input="\n".join(lines), dry_run=True)
+    assert server.seen == []

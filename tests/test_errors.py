@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +16,21 @@ from sync_async import (
     ApiTimeoutError,
     ArgumentError,
     BadRequestError,
+    BatchFailedError,
+    BatchMetrics,
+    BatchResponse,
     ClosedError,
     ConcurrencyLimitError,
     DecodeError,
+    DownloadError,
     Generation,
     GenerationError,
     GenerationFailedError,
     RateLimitError,
     SyncError,
     TooManyRequestsError,
+    TransferError,
+    UploadError,
     WaitTimeoutError,
 )
 from sync_async._errors import ERROR_OF
@@ -37,6 +44,7 @@ BODY = GenerationError(
     field="projectId",
     extra={"generationId": "g-1"},
 )
+BATCH = BatchResponse(id="batch_1", status="FAILED", metrics=BatchMetrics())
 FAILED = Generation(id="g-1", status="FAILED", error="no face", error_code="generation_pipeline_failed")
 
 EXAMPLES: dict[type[SyncError], SyncError] = {
@@ -48,7 +56,11 @@ EXAMPLES: dict[type[SyncError], SyncError] = {
     ),
     ApiTimeoutError: ApiTimeoutError("late", request="GET /x", attempts=2),
     DecodeError: DecodeError("$.id", "3 is not text", status_code=200, headers=Headers([("A", "b")]), body="{}"),
-    WaitTimeoutError: WaitTimeoutError("g-1", "still running", FAILED),
+    WaitTimeoutError: WaitTimeoutError(("g-1", "g-2"), "still running", FAILED),
+    TransferError: TransferError("broke off", host="h", step="get"),
+    UploadError: UploadError("refused", host="h", step="put"),
+    DownloadError: DownloadError("broke off", host="h", step="get", part=Path(".a.part"), generation_id="g-1"),
+    BatchFailedError: BatchFailedError("it failed", BATCH),
     GenerationFailedError: GenerationFailedError("it failed", FAILED),
     ApiError: ApiError(
         BODY, status_code=418, headers=Headers([("X-Request-Id", "r-1")]), idempotency_key="k", retry_after=3.0

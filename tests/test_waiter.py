@@ -198,8 +198,23 @@ async def test_a_timeout_that_is_none_is_refused(server: Server, waiting: AsyncS
     assert server.seen == []
 
 
-async def test_an_id_that_is_none_is_refused(server: Server, waiting: AsyncSync) -> None:
-    """A generation instead of its id is an easy mistake."""
-    with pytest.raises(ArgumentError, match=r"Generation is not an id; pass the text in \.id"):
-        await waiting.generations.wait(Generation(id="a", status="PENDING"))  # type: ignore[arg-type]
+async def test_a_generation_may_stand_for_its_id(server: Server, waiting: AsyncSync) -> None:
+    """It is at hand after `create`."""
+    server.answer(200, state("COMPLETED"))
+    await waiting.generations.wait(Generation(id="a", status="PENDING"))
+    assert server.seen[0].path == "/v2/generate/a"
+
+
+async def test_an_id_of_another_kind_is_refused(server: Server, waiting: AsyncSync) -> None:
+    """Nothing is asked, and the message tells where it belongs."""
+    job = Generation(id="a", status="PENDING")
+    for call in (
+        lambda: waiting.generations.wait("batch_1"),
+        lambda: waiting.generations.download("batch_1", "out.mp4"),
+        lambda: waiting.generations.wait_many(["a", "batch_1"]).next_group(),
+        lambda: waiting.batch.wait(job),  # type: ignore[arg-type]
+        lambda: waiting.batch.results(job),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ArgumentError, match=r"is the id of a (batch; client\.batch|generation; client\.gen)"):
+            await call()
     assert server.seen == []

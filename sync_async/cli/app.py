@@ -12,7 +12,17 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from sync_async import ArgumentError, AsyncSync, GenerationFailedError, SyncError, WaitTimeoutError, __version__
+from sync_async import (
+    ArgumentError,
+    Asset,
+    AsyncSync,
+    BatchResponse,
+    Generation,
+    GenerationFailedError,
+    SyncError,
+    WaitTimeoutError,
+    __version__,
+)
 from sync_async.cli import screen
 
 T = TypeVar("T")
@@ -20,6 +30,7 @@ T = TypeVar("T")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, in the API's own form.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds to wait; what was started goes on all the same.")]
 
 app = typer.Typer(
     name="syncso",
@@ -181,9 +192,7 @@ def generate(  # noqa: PLR0917  # typer makes options of them
     sync_mode: Annotated[str | None, typer.Option(help="bounce, loop, cut_off, silence or remap.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the video is to be saved.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds to wait; the generation goes on all the same.")
-    ] = None,
+    timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Lip-sync a video to a voice, wait for the result, and save it."""
@@ -210,7 +219,13 @@ def generate(  # noqa: PLR0917  # typer makes options of them
     if as_json:
         screen.show_json(done)
     else:
-        print(output if output is not None else done.output_url)  # noqa: T201
+        print(done.output_url if output is None else _saved(done, output))  # noqa: T201
+
+
+def _saved(generation: Generation, output: Path) -> Path:
+    from sync_async.transfer.download import name_of_output
+
+    return output / name_of_output(generation) if output.is_dir() else output
 
 
 @app.command()
@@ -240,6 +255,26 @@ def get_asset(id: str, as_json: Json = False) -> None:
     _one(lambda client: client.assets.get(id), as_json=as_json)
 
 
+@assets.command("upload")
+def upload_asset(
+    file: Annotated[Path, typer.Argument(help="The file.")],
+    name: Annotated[str | None, typer.Option(help="Its name in the library.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add a file to the library."""
+
+    async def upload() -> Asset:
+        async with AsyncSync() as client:
+            with screen.watching() as watch:
+                return await client.assets.upload(file, name=name, on_progress=watch.bytes_of("uploading"))
+
+    asset = _await(upload())
+    if as_json:
+        screen.show_json(asset)
+    else:
+        print(asset.id)  # noqa: T201
+
+
 @generations.command("list")
 def list_generations(
     status: Annotated[list[str] | None, typer.Option(help="Only these; may be given several times.")] = None,
@@ -256,6 +291,39 @@ def get_generation(id: str, as_json: Json = False) -> None:
     _one(lambda client: client.generations.get(id), as_json=as_json)
 
 
+@generations.command("wait")
+def wait_for_generation(id: str, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Wait until a generation has ended."""
+
+    async def wait() -> Generation:
+        async with AsyncSync() as client:
+            with screen.watching() as watch:
+                return await client.generations.wait(id, timeout=timeout, on_update=watch.note)
+
+    done = _await(wait())
+    if as_json:
+        screen.show_json(done)
+    else:
+        screen.show_fields(done)
+
+
+@generations.command("download")
+def download_generation(
+    id: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or a folder that is there.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Fetch the video of a generation; one that broke off is gone on with."""
+
+    async def download() -> Path:
+        async with AsyncSync() as client:
+            with screen.watching() as watch:
+                listen = watch.bytes_of("downloading")
+                return await client.generations.download(id, output, overwrite=force, on_progress=listen)
+
+    print(_await(download()))  # noqa: T201
+
+
 @batch.command("list")
 def list_batches(
     status: Annotated[str | None, typer.Option(help="Only those with this status.")] = None, as_json: Json = False
@@ -268,6 +336,35 @@ def list_batches(
 def get_batch(id: str, as_json: Json = False) -> None:
     """Show one batch."""
     _one(lambda client: client.batch.get(id), as_json=as_json)
+
+
+@batch.command("wait")
+def wait_for_batch(id: str, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Wait until a batch has ended."""
+
+    async def wait() -> BatchResponse:
+        async with AsyncSync() as client:
+            with screen.watching() as watch:
+
+                def note(batch: BatchResponse) -> None:
+                    total = batch.metrics.total_generations or 0
+                    done = total - (batch.metrics.pending_count or 0)
+                    watch.note_status(batch.id, batch.status, 100 * done / total if total else None)
+
+                return await client.batch.wait(id, timeout=timeout, on_update=note)
+
+    done = _await(wait())
+    if as_json:
+        screen.show_json(done)
+    else:
+        screen.show_fields(done)
+
+
+@batch.command("results")
+def batch_results(id: str) -> None:
+    """Print what became of each row of a batch: JSON Lines, as the server wrote them."""
+    for row in _ask(lambda client: client.batch.results(id)).values():
+        print(json.dumps(row.raw, ensure_ascii=False))  # noqa: T201
 
 
 def _need_av(why: str) -> None:

@@ -13,9 +13,9 @@ from sync_async import AsyncSync, Generation, GenerationOptions, SyncError
 from sync_async.cli import screen
 from sync_async.sandbox import Sandbox
 from sync_async.sandbox.jobs import SAMPLES
-from sync_async.transfer.download import download
 
 VIDEO, AUDIO = SAMPLES / "face.mp4", SAMPLES / "speech.wav"
+OPTIONS = GenerationOptions(sync_mode="loop")
 EXPECTED_SECONDS = 4.0
 """The length of the voice: `sync_mode="loop"` repeats the shorter video."""
 
@@ -41,39 +41,31 @@ def demo(folder: Path) -> list[Shown]:
     with Sandbox(latency=1.0) as sandbox:
         screen.say(f"a sandbox of the sync.so API listens on {sandbox.base_url}; it renders, but moves no lips\n")
         shown = [
-            _run("awaited", folder, lambda: asyncio.run(awaited(sandbox.base_url, sandbox.api_key))),
-            _run("blocking", folder, lambda: blocking(sandbox.base_url, sandbox.api_key)),
+            _run("awaited", folder, lambda to: asyncio.run(awaited(sandbox, to))),
+            _run("blocking", folder, lambda to: blocking(sandbox, to)),
         ]
         if sandbox.leaks:
             raise SyncError("the API key reached a host that is not the API's")
     return shown
 
 
-async def awaited(base_url: str, api_key: str) -> Generation:
+async def awaited(sandbox: Sandbox, to: Path) -> Generation:
     """Make the video in the asynchronous style."""
-    async with AsyncSync(base_url=base_url, api_key=api_key) as client:
-        job = await client.generations.create_with_files(
-            model="lipsync-2", video=VIDEO, audio=AUDIO, options=GenerationOptions(sync_mode="loop")
-        )
-        return await client.generations.wait(job.id, timeout=60)
+    async with AsyncSync(base_url=sandbox.base_url, api_key=sandbox.api_key) as client:
+        return await client.lipsync(VIDEO, AUDIO, options=OPTIONS, output=to, overwrite=True, timeout=60)
 
 
-def blocking(base_url: str, api_key: str) -> Generation:
+def blocking(sandbox: Sandbox, to: Path) -> Generation:
     """Make the video in the blocking style."""
     from sync_blocking import Sync
 
-    with Sync(base_url=base_url, api_key=api_key) as client:
-        job = client.generations.create_with_files(
-            model="lipsync-2", video=VIDEO, audio=AUDIO, options=GenerationOptions(sync_mode="loop")
-        )
-        return client.generations.wait(job.id, timeout=60)
+    with Sync(base_url=sandbox.base_url, api_key=sandbox.api_key) as client:
+        return client.lipsync(VIDEO, AUDIO, options=OPTIONS, output=to, overwrite=True, timeout=60)
 
 
-def _run(style: str, folder: Path, make: Callable[[], Generation]) -> Shown:
-    generation = make()
-    if generation.output_url is None:
-        raise SyncError(f"generation {generation.id} has no output")
-    path = asyncio.run(download(generation.output_url, folder / f"{style}.mp4", overwrite=True))
+def _run(style: str, folder: Path, make: Callable[[Path], Generation]) -> Shown:
+    path = folder / f"{style}.mp4"
+    make(path)
     shown = _measured(style, path)
     if shown.streams != ("video", "audio") or abs(shown.seconds - EXPECTED_SECONDS) > 0.2:  # noqa: PLR2004
         raise SyncError(f"{path} is not the expected video: {shown.seconds:.2f} s, {', '.join(shown.streams)}")

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sync_async._listeners import OnProgress
 from sync_async.types._model import ApiObject
 from sync_async.types.generations import Generation
 
@@ -81,22 +82,44 @@ def _escaped(text: str) -> str:
 
 
 class Watch:
-    """Shows how a generation goes on: a bar on a terminal, a line for each change elsewhere."""
+    """Shows how work goes on: bars on a terminal, a line for each change elsewhere."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
-        self._task = progress.add_task("starting", total=100) if progress is not None else None
+        self._tasks: dict[str, TaskID] = {}
         self._status = ""
 
-    def __call__(self, generation: Generation) -> None:
-        """Take note of a change."""
-        if self._progress is not None and self._task is not None:
+    def note(self, generation: Generation) -> None:
+        """Take note of a change of a generation."""
+        self.note_status(generation.id, generation.status, generation.progress_percent)
+
+    def note_status(self, id: str, status: str, percent: float | None = None) -> None:
+        """Take note of how far a job is."""
+        if status != self._status and (self._progress is None or not self._status):
+            say(f"{id}: {status.lower()}")
+        self._status = status
+        if self._progress is not None:
+            bar = self._bar("job", 100)
             self._progress.update(
-                self._task, description=generation.status.lower(), completed=generation.progress_percent or 0
+                bar, description=status.lower(), completed=percent or 0, figure=f"{percent or 0:.0f} %"
             )
-        elif generation.status != self._status:
-            say(f"{generation.id}: {generation.status.lower()}")
-        self._status = generation.status
+
+    def bytes_of(self, what: str) -> OnProgress:
+        """Make a listener that shows how much of a file has travelled."""
+
+        def listen(done: int, total: int | None) -> None:
+            if self._progress is not None:
+                figure = f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total else f"{done / 1e6:,.1f} MB"
+                self._progress.update(self._bar(what, total), completed=done, total=total, figure=figure)
+
+        return listen
+
+    def _bar(self, what: str, total: int | None) -> TaskID:
+        if self._progress is None:
+            raise AssertionError  # only asked for on a terminal
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total, figure="")
+        return self._tasks[what]
 
 
 @contextmanager
@@ -105,6 +128,12 @@ def watching() -> Iterator[Watch]:
     if not err.is_terminal:
         yield Watch(None)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[figure]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=err, transient=True) as progress:
         yield Watch(progress)

@@ -39,3 +39,13 @@ GENERATION = JobKind(
     first_wait=2.0,
     longest_wait=15.0,
 )
+
+BATCH = JobKind(
+    name="batch",
+    success=frozenset({"COMPLETED"}),
+    failure=frozenset({"FAILED"}),
+    running=frozenset({"PENDING", "JOBS_CREATED", "PROCESSING"}),
+    # a batch takes up to a day
+    first_wait=5.0,
+    longest_wait=60.0,
+)

@@ -1,16 +1,15 @@
-"""One loop that waits for any kind of remote job.
+"""One loop that waits for any kind of remote job, and for any number of them.
 
 A look that fails for a passing reason does not end the wait; the caller's deadline bounds everything and
-never ends the job.
+never ends a job.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 
@@ -19,11 +18,14 @@ from sync_async._errors import (
     ApiError,
     ArgumentError,
     InternalServerError,
+    NotFoundError,
     SyncError,
     TooManyRequestsError,
     WaitTimeoutError,
 )
+from sync_async._listeners import tell
 from sync_async.jobs.kinds import JobKind
+from sync_async.jobs.pace import Pace
 
 log = logging.getLogger("syncso")
 
@@ -31,8 +33,6 @@ PASSING = (ApiConnectionError, TooManyRequestsError, InternalServerError)
 """Failures of a look that say nothing about the job."""
 PATIENCE = 600.0
 """Seconds of nothing but failed looks after which a wait without a timeout gives up."""
-WATCHED_WAIT = 5.0
-"""Longest seconds between two looks while a caller watches the progress."""
 
 
 class Job(Protocol):
@@ -52,75 +52,111 @@ OnUpdate = Callable[[JobT], object]
 
 @attrs.frozen
 class Look(Generic[JobT]):
-    """A job as one look found it, and how many seconds the server asks to wait before the next."""
+    """What one look found.
 
-    job: JobT
+    Attributes:
+        jobs: The jobs that the server told of, by the id that was asked for; others may be told of next time.
+        hint: Seconds that the server asks to wait before the next look.
+        lost: Errors of jobs that the server does not know, by id; nothing more is to be learned about them.
+    """
+
+    jobs: Mapping[str, JobT]
     hint: float | None = None
+    lost: dict[str, NotFoundError] = attrs.field(factory=dict)
 
 
 @attrs.define(kw_only=True)
 class Waiter(Generic[JobT]):
-    """Waits for one job.
+    """Waits for jobs of one kind.
 
     Args:
-        kind: What the job's words mean.
-        id: The job's id.
-        look: Reads the job; is told how many seconds are left, None without a deadline.
+        kind: What the jobs' words mean.
+        ids: The jobs' ids.
+        look: Reads the jobs with these ids; is told how many seconds are left, None without a deadline.
         sleep: Waits between two looks.
-        timeout: Seconds until the wait ends, None for no limit.
+        pace: How long.
+        timeout: Seconds until the wait ends, None for no limit; counted from the first look.
         on_update: See `OnUpdate`.
     """
 
     kind: JobKind
-    id: str
-    look: Callable[[float | None], Awaitable[Look[JobT]]]
+    ids: Iterable[str]
+    look: Callable[[Collection[str], float | None], Awaitable[Look[JobT]]]
     sleep: Callable[[float], Awaitable[object]]
+    pace: Pace
     timeout: float | None = None
     on_update: OnUpdate[JobT] | None = None
-    _last: JobT | None = attrs.field(default=None, init=False)
-    _pause: float = attrs.field(
-        init=False, default=attrs.Factory(lambda self: self.kind.first_wait, takes_self=True)
+    _running: dict[str, JobT | None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: dict.fromkeys(self.ids), takes_self=True)
     )
+    _ended: list[JobT] = attrs.field(init=False, factory=list)
+    _lost: dict[str, NotFoundError] = attrs.field(init=False, factory=dict)
     _failing_since: float | None = attrs.field(default=None, init=False)
     _deadline: float | None = attrs.field(default=None, init=False)
+    _next_look: float = attrs.field(default=0.0, init=False)
 
-    async def wait(self) -> JobT:
-        """Look until the job is over, and return it as it ended.
+    async def next_ended(self) -> list[JobT]:
+        """Look until at least one job is over.
+
+        Returns:
+            The jobs that ended, as they ended; none when all were returned before.
 
         Raises:
-            WaitTimeoutError: Time ran out; the job still runs.
+            WaitTimeoutError: Time ran out; the jobs still run.
+            NotFoundError: All others have ended, and the server does not know this one.
             SyncError: A look failed for a lasting reason.
         """
-        if self.timeout is not None:
-            self._deadline = _now() + self.timeout
-        while True:
+        self._start_clock()
+        while self._running and not self._ended:
+            await self._sleep_until_next()
             hint = await self._look_once()
-            if self._last is not None and self._failing_since is None and self.kind.is_over(self._last.status):
-                return self._last
-            pause = self._next_pause(hint)
+            self._next_look = _now() + self.pace.next_pause(hint, failing=self._failing_since is not None)
             left = self._left()
-            if left is not None and left <= 0:
+            if self._running and not self._ended and left is not None and left <= 0:
                 raise self._timed_out(None)
-            await self.sleep(pause if left is None else min(pause, left))
+        if not self._ended and self._lost:
+            raise self._lost.pop(next(iter(self._lost)))
+        ended, self._ended = self._ended, []
+        return ended
+
+    def left_over(self) -> int:
+        """Tell how many jobs have not ended yet."""
+        return len(self._running)
+
+    def _start_clock(self) -> None:
+        if self.timeout is not None and self._deadline is None:
+            self._deadline = _now() + self.timeout
+
+    async def _sleep_until_next(self) -> None:
+        pause, left = self._next_look - _now(), self._left()
+        if pause > 0:
+            await self.sleep(pause if left is None else max(0.0, min(pause, left)))
 
     async def _look_once(self) -> float | None:
         try:
-            look = await self.look(self._left())
+            look = await self.look(self._running.keys(), self._left())
         except PASSING as error:
             return self._note_failure(error)
         self._failing_since = None
-        await self._note(look.job)
+        for id in look.lost.keys() & self._running.keys():
+            del self._running[id]
+            self._lost[id] = look.lost[id]
+        for id, job in look.jobs.items():
+            if id in self._running:
+                await self._note(id, job)
         return look.hint
 
-    async def _note(self, job: JobT) -> None:
-        changed = job != self._last
-        if not self.kind.is_known(job.status) and (self._last is None or self._last.status != job.status):
-            log.warning("%s %s has the unknown status %r; waiting on", self.kind.name, self.id, job.status)
-        self._last = job
-        if changed and self.on_update is not None:
-            outcome: Any = self.on_update(job)
-            if inspect.isawaitable(outcome):
-                await outcome
+    async def _note(self, id: str, job: JobT) -> None:
+        last = self._running[id]
+        if not self.kind.is_known(job.status) and (last is None or last.status != job.status):
+            log.warning("%s %s has the unknown status %r; waiting on", self.kind.name, id, job.status)
+        self._running[id] = job
+        if self.kind.is_over(job.status):
+            del self._running[id]
+            self._ended.append(job)  # before the listener is told, who may fail
+            self.pace.note_end()
+        if job != last:
+            await tell(self.on_update, job)
 
     def _note_failure(self, error: SyncError) -> float | None:
         now = _now()
@@ -131,30 +167,27 @@ class Waiter(Generic[JobT]):
         left = self._left()
         if left is not None and left <= 0:
             raise self._timed_out(error) from error
-        log.info("a look at %s %s failed (%s); waiting on", self.kind.name, self.id, error)
+        log.info("a look at %s failed (%s); waiting on", self._names(), error)
         return error.retry_after if isinstance(error, ApiError) else None
-
-    def _next_pause(self, hint: float | None) -> float:
-        """The server's word is the least; our own wait grows from look to look."""
-        pause = self._pause
-        longest = self.kind.longest_wait if self.on_update is None else WATCHED_WAIT
-        self._pause = min(longest, self._pause * 1.25)
-        if hint is None:
-            return pause
-        return max(hint, pause) if self._failing_since is not None else hint
 
     def _left(self) -> float | None:
         return None if self._deadline is None else self._deadline - _now()
 
+    def _names(self) -> str:
+        first = next(iter(self._running))
+        others = len(self._running) - 1
+        return f"{self.kind.name} {first}" + (f" and {others} others" if others else "")
+
     def _timed_out(self, error: SyncError | None) -> WaitTimeoutError:
-        status = (
-            f"its last status was {self._last.status}" if self._last is not None else f"no look succeeded: {error}"
-        )
+        ids = tuple(self._running)
+        last = self._running[ids[0]]
+        status = f"its last status was {last.status}" if last is not None else f"no look succeeded: {error}"
+        what, them = ("id", "it") if len(ids) == 1 else ("ids", "them")
         return WaitTimeoutError(
-            self.id,
-            f"{self.kind.name} {self.id} did not end within {self.timeout:g} s; {status}. It goes on at the "
-            "server: wait for the same id again, do not create it again",
-            self._last,  # type: ignore[arg-type]  # the only kind so far is a generation
+            ids,
+            f"{self._names()} did not end within {self.timeout:g} s; {status}. What was started goes on at the "
+            f"server: wait for the same {what} again, do not create {them} again",
+            last,
         )
 
 

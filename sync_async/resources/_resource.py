@@ -57,7 +57,7 @@ class Resource:
     def __init_subclass__(cls) -> None:
         for name, method in list(vars(cls).items()):
             is_made_before = hasattr(method, "__wrapped__")  # attrs makes a class anew to give it slots
-            if inspect.iscoroutinefunction(method) and not name.startswith("_") and not is_made_before:
+            if inspect.isfunction(method) and not name.startswith("_") and not is_made_before:
                 setattr(cls, name, explains_keywords(method))
 
 

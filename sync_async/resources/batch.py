@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urljoin
 
 import attrs
 
-from sync_async._arguments import checked_webhook_url
-from sync_async._batch_file import check_batch_file
+from sync_async._arguments import checked_batch_id, checked_webhook_url
+from sync_async._batch_file import batch_file_of, check_batch_file
+from sync_async._batch_results import read_results
 from sync_async._bodies import BytesSource, File, MultipartBody, Part, field_part, form_fields, open_file
-from sync_async._errors import ArgumentError
-from sync_async._request import Endpoint, Repeat, make_request
+from sync_async._errors import ArgumentError, BatchFailedError
+from sync_async._request import Answer, Endpoint, Repeat, make_request
+from sync_async._response import value_of
+from sync_async._retry import hint_of
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
+from sync_async.jobs.kinds import BATCH
+from sync_async.jobs.pace import GrowingPace
+from sync_async.jobs.waiter import Look, OnUpdate, Waiter, checked_timeout
 from sync_async.resources._resource import Resource, WithRawResponse, raw
+from sync_async.types.batch_results import BatchResults
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse
 
 CREATE = Endpoint[CreateBatchResponse]("POST", "/v2/batch", Repeat.NEVER, CreateBatchResponse)
@@ -36,6 +44,7 @@ class AsyncBatch(Resource):
         self,
         *,
         input: File | None = None,
+        rows: Iterable[Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
         dry_run: bool | None = None,
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
@@ -48,6 +57,8 @@ class AsyncBatch(Resource):
         Args:
             input: The JSON Lines file, one record a line: `request_id`, `endpoint` (`/v2/generate`) and
                 `payload` (the JSON body of a generation). A path, bytes, an open file, or the text itself.
+            rows: The records themselves, instead of `input`. A `payload` holds what `generations.create` takes,
+                as JSON or as this library's types; `endpoint` may be left out.
             webhook_url: Where the server sends a notice when the batch ends.
             dry_run: Have the server check the file and start nothing.
             request_options: What this call does otherwise than its client.
@@ -56,15 +67,30 @@ class AsyncBatch(Resource):
             The batch, or a `ValidationResponse` for a dry run.
 
         Raises:
-            ArgumentError: There is no file, or a line of it is no record; the message names the line.
+            ArgumentError: There are no records or more than 500, fewer than 20, more than 5 MB, or one is wrong;
+                the message names it.
             PaymentRequiredError: The plan has no batches.
             TooManyRequestsError: Another batch is still running.
             ApiConnectionError: The answer was lost; the batch may exist.
 
+        Example:
+            batch = await client.batch.create(
+                rows=[
+                    {
+                        "request_id": f"row-{number}",
+                        "payload": {
+                            "model": "lipsync-2",
+                            "input": [Video(url=face), Audio(url=f"https://example.com/voice-{number}.wav")],
+                        },
+                    }
+                    for number in range(20)
+                ]
+            )
+
         Source: https://sync.so/docs/api-reference/api/batch-api/create
         """
         options = as_request_options(request_options)
-        part = await _input_part(input)
+        part = await _input_part(input, rows)
         fields = {"webhook_url": checked_webhook_url(webhook_url), "dry_run": dry_run}
         form = form_fields({**fields, **(options.additional_body_parameters or {})})
         request = make_request(
@@ -122,6 +148,111 @@ class AsyncBatch(Resource):
         query = {"status": status, "created_after": created_after, "created_before": created_before}
         return await self._caller.fetch(make_request(LIST, as_request_options(request_options), query=query))
 
+    async def wait(
+        self,
+        id: BatchId,
+        *,
+        timeout: float | None = None,
+        on_update: OnUpdate[BatchResponse] | None = None,
+        raise_on_failure: bool = True,
+    ) -> BatchResponse:
+        """Wait until a batch has ended, looking every 5 to 60 s; a batch may take a day.
+
+        Lost connections, 429 and 5xx do not end the wait.
+
+        Args:
+            id: The batch's id.
+            timeout: Seconds until the wait ends, None for no limit. The batch goes on in any case.
+            on_update: Called with the batch when it is first seen and whenever it has changed.
+            raise_on_failure: False returns a batch that failed as a whole instead of raising.
+
+        Returns:
+            The batch as it ended; rows may have failed all the same, see `metrics` and `results`.
+
+        Raises:
+            WaitTimeoutError: Time ran out; the error has the id. Wait again, do not create again.
+            BatchFailedError: The batch failed as a whole; the error has it.
+            NotFoundError: There is no such batch.
+
+        Example:
+            ended = await client.batch.wait("batch_abc123")
+        """
+        id = checked_batch_id(id)
+        waiter = Waiter(
+            kind=BATCH,
+            ids=[id],
+            look=self._look,
+            sleep=self._caller.transport.sleep,
+            pace=GrowingPace.of(BATCH, watched=False),
+            timeout=checked_timeout(timeout),
+            on_update=on_update,
+        )
+        (batch,) = await waiter.next_ended()
+        if raise_on_failure and batch.status in BATCH.failure:
+            raise BatchFailedError(
+                f"batch {id} failed as a whole; batch.results tells of rows that did not", batch
+            )
+        return batch
+
+    async def _look(self, ids: Collection[str], left: float | None) -> Look[BatchResponse]:  # noqa: ARG002
+        (id,) = ids
+        request = make_request(GET, as_request_options(None), id=id)
+        response = await self._caller.send(request)
+        return Look({id: value_of(request, response)}, hint_of(response.headers))
+
+    async def results(
+        self,
+        id: BatchId,
+        *,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> BatchResults:
+        """Read what became of each row of a batch that has ended.
+
+        The API key goes to the API only, not to the host that has the file.
+
+        Args:
+            id: The batch's id.
+            request_options: What the requests to the API do otherwise than their client.
+
+        Returns:
+            The rows by their `request_id`, failed ones among them; see `succeeded`, `failed`, `missing` and
+            `unreadable`.
+
+        Raises:
+            ArgumentError: The batch has no results yet.
+            DownloadError: The host did not give the file.
+            NotFoundError: There is no such batch.
+
+        Example:
+            results = await client.batch.results("batch_abc123")
+            print(results["row-1"].output_url, len(results.failed))
+
+        Source: https://sync.so/docs/api-reference/guides/batch-processing
+        """
+        options = as_request_options(request_options)
+        batch = await self._caller.fetch(make_request(GET, options, id=checked_batch_id(id)))
+        if not batch.output_url:
+            raise ArgumentError(
+                "id", f"batch {batch.id} is {batch.status} and has no results yet; wait for it first"
+            )
+        return read_results(batch, await self._result_file(batch, options))
+
+    async def _result_file(self, batch: BatchResponse, options: RequestOptions) -> bytes:
+        """Fetch the file: the API knows where it is, and the host that has it must not see the key."""
+        from sync_async.transfer.download import fetch
+
+        transport, url = self._caller.transport, batch.output_url
+        target = transport.target_of(url)
+        if target is not None:
+            path, _, query = target.partition("?")
+            endpoint = Endpoint[None]("GET", path, Repeat.SAFE, answer=Answer.LINK)
+            response = await self._caller.send(make_request(endpoint, options, query=dict(parse_qsl(query))))
+            location = response.headers.get("Location")
+            if response.status < 300 or not location:  # noqa: PLR2004
+                return response.body
+            url = urljoin(url, location)
+        return await fetch(transport, url, f"results of batch {batch.id}")
+
 
 class AsyncBatchWithRawResponse(WithRawResponse[AsyncBatch]):
     """The methods of `AsyncBatch`, each returning a `RawResponse`."""
@@ -131,9 +262,14 @@ class AsyncBatchWithRawResponse(WithRawResponse[AsyncBatch]):
     list = raw(AsyncBatch.list)
 
 
-async def _input_part(input: File | None) -> Part:
-    if input is None:
-        raise ArgumentError("input", "a JSON Lines file is needed: a path, bytes, or a file opened with 'rb'")
+async def _input_part(input: File | None, rows: Iterable[Mapping[str, Any]] | None) -> Part:
+    if (input is None) == (rows is None):
+        raise ArgumentError("input", "a batch needs either input, a JSON Lines file, or rows, a list of records")
+    if rows is not None:
+        content = batch_file_of(rows)
+        return Part(
+            name="input", source=BytesSource(content), file_name="batch.jsonl", content_type="application/jsonl"
+        )
     file = await open_file("input", input, is_text=_is_json)
     content = b"".join([chunk async for chunk in file.source.chunks()])
     check_batch_file(content)

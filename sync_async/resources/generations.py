@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 
 from sync_async import _retry
+from sync_async._arguments import checked_generation_id, checked_generation_ids
 from sync_async._bodies import File
-from sync_async._errors import ApiError, GenerationFailedError
-from sync_async._generation_body import GenerationArguments
-from sync_async._request import ApiRequest, Endpoint, Repeat, make_request
+from sync_async._errors import ArgumentError, GenerationFailedError, NotFoundError
+from sync_async._generation_body import GenerationArguments, media_files
+from sync_async._items import AsyncItems
+from sync_async._listeners import OnProgress
+from sync_async._request import Answer, Endpoint, Repeat, make_request
 from sync_async._response import value_of
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
+from sync_async.jobs.generation_looks import IDS_A_REQUEST, LookAtMany, LookAtOne, requests_for
 from sync_async.jobs.kinds import GENERATION
+from sync_async.jobs.pace import GrowingPace, TickPace
 from sync_async.jobs.waiter import Look, OnUpdate, Waiter, checked_timeout
 from sync_async.resources._resource import Resource, WithRawResponse, raw
+from sync_async.resources._starting import GET, naming, start_generation
 from sync_async.types.generations import (
     EstimatedGenerationCost,
     Generation,
@@ -27,20 +35,16 @@ from sync_async.types.generations import (
 from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 
-CREATE = Endpoint[Generation]("POST", "/v2/generate", Repeat.KEYED, Generation)
-GET = Endpoint[Generation]("GET", "/v2/generate/{id}", Repeat.SAFE, Generation)
 LIST = Endpoint[builtins.list[Generation]]("GET", "/v2/generations", Repeat.SAFE, builtins.list[Generation])
+LINK = Endpoint[str]("GET", "/v2/generations/{id}/download", Repeat.SAFE, answer=Answer.TEXT)
 ESTIMATE = Endpoint[builtins.list[EstimatedGenerationCost]](
     "POST", "/v2/analyze/cost", Repeat.SAFE, builtins.list[EstimatedGenerationCost], one_or_many=True
 )
 
-LONG_POLL = (1, 10)
-"""Seconds that the server holds a long poll, least and most."""
-
 
 @attrs.frozen
 class AsyncGenerations(Resource):
-    """Lip-sync jobs: start, look at, wait for, price."""
+    """Lip-sync jobs: start, look at, wait for, fetch, price."""
 
     @property
     def with_raw_response(self) -> AsyncGenerationsWithRawResponse:
@@ -107,9 +111,7 @@ class AsyncGenerations(Resource):
             dub_params=dub_params,
             dialogue_edit=dialogue_edit,
         )
-        return await self._create(
-            make_request(CREATE, as_request_options(request_options), json_body=arguments.to_wire())
-        )
+        return await start_generation(self._caller, arguments, {}, as_request_options(request_options))
 
     async def create_with_files(
         self,
@@ -131,7 +133,8 @@ class AsyncGenerations(Resource):
         """Start a generation from files on this machine.
 
         A file is a path, bytes, a file opened with `"rb"`, or a tuple `(name, content[, content type])`. It
-        is streamed; an open file is sent from where it stands, is rewound for a repeat, and stays open.
+        is streamed; an open file is sent from where it stands, is rewound for a repeat, and stays open. A file of
+        more than 20 MB is uploaded to sync.so's storage first, and passed on by its address there.
 
         Args:
             model: The model's name, such as `lipsync-2`.
@@ -155,6 +158,7 @@ class AsyncGenerations(Resource):
             ArgumentError: A file is missing, empty, unreadable or a directory, or something else cannot be
                 right; nothing was sent.
             PayloadTooLargeError: A file is too large for the server.
+            UploadError: The storage host did not take a large file; nothing was started.
             ApiError, ApiConnectionError: As for `create`.
 
         Example:
@@ -164,7 +168,6 @@ class AsyncGenerations(Resource):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/create-with-files
         """
-        call = as_request_options(request_options)
         arguments = GenerationArguments(
             model=model,
             input=input,
@@ -176,9 +179,74 @@ class AsyncGenerations(Resource):
             dub_params=dub_params,
             dialogue_edit=dialogue_edit,
         )
-        files = {"video": video, "image": image, "audio": audio}
-        form = await arguments.to_form(files, call.additional_body_parameters)
-        return await self._create(make_request(CREATE, call, body=form))
+        given = {"video": video, "image": image, "audio": audio}
+        arguments.to_wire([kind for kind, file in given.items() if file is not None])  # before a file is touched
+        files = await media_files(given)
+        return await start_generation(self._caller, arguments, files, as_request_options(request_options))
+
+    async def run(
+        self,
+        *,
+        model: Model,
+        input: Sequence[InputItem | Mapping[str, Any]],
+        options: GenerationOptions | Mapping[str, Any] | None = None,
+        segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
+        webhook_url: str | None = None,
+        output_file_name: str | None = None,
+        project_id: str | None = None,
+        dub_params: DubParams | Mapping[str, Any] | None = None,
+        dialogue_edit: DialogueEdit | Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+        raise_on_failure: bool = True,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Start a generation and wait until it has ended: `create` and `wait` in one.
+
+        Args:
+            model: As for `create`, and so are the next ones.
+            input: One video or image and one voice; several voices with `segments`.
+            options: How the generation is made.
+            segments: Stretches of the video with a voice of their own.
+            webhook_url: Where the server sends a notice when the generation ends.
+            output_file_name: Base name of the output without extension.
+            project_id: The project to file it under.
+            dub_params: Translate the speech of the video instead of giving a voice.
+            dialogue_edit: Render a finished dialogue edit.
+            timeout: As for `wait`, and so are the next ones.
+            on_update: Called with the generation when it is first seen and whenever it has changed.
+            raise_on_failure: False returns a failed or rejected generation instead of raising.
+            request_options: What the create call does otherwise than its client.
+
+        Returns:
+            The generation as it ended.
+
+        Raises:
+            WaitTimeoutError: Time ran out; the error has the id. Wait for it, do not run it again.
+            SyncError: As for `create` and `wait`; an error of the wait names the id in a note.
+
+        Example:
+            done = await client.generations.run(
+                model="lipsync-2",
+                input=[Video(url="https://example.com/face.mp4"), Audio(url="https://example.com/voice.wav")],
+                timeout=600,
+            )
+        """
+        timeout = checked_timeout(timeout)
+        job = await self.create(
+            model=model,
+            input=input,
+            options=options,
+            segments=segments,
+            webhook_url=webhook_url,
+            output_file_name=output_file_name,
+            project_id=project_id,
+            dub_params=dub_params,
+            dialogue_edit=dialogue_edit,
+            request_options=request_options,
+        )
+        with naming(job):
+            return await self.wait(job.id, timeout=timeout, on_update=on_update, raise_on_failure=raise_on_failure)
 
     async def get(
         self,
@@ -227,6 +295,33 @@ class AsyncGenerations(Resource):
         """
         query = {"status": status or None, "ids": ids or None}
         return await self._caller.fetch(make_request(LIST, as_request_options(request_options), query=query))
+
+    def iter(
+        self,
+        *,
+        status: Sequence[GenerationStatus] | None = None,
+        project_id: str | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> AsyncItems[Generation]:
+        """Go through generations, newest first, asking for a hundred at a time as they are needed.
+
+        One that is created meanwhile is not seen, and none is seen twice.
+
+        Args:
+            status: Only those with one of these statuses.
+            project_id: Only those of this project.
+            request_options: What these requests do otherwise than their client.
+
+        Example:
+            async for generation in client.generations.iter(status=["FAILED"]):
+                print(generation.id, generation.error_code)
+
+        Source: https://sync.so/docs/api-reference/api/generate-api/list
+        """
+        pages = _Pages(
+            self, {"status": status or None, "projectId": project_id}, as_request_options(request_options)
+        )
+        return AsyncItems(pages.next_page)
 
     async def estimate_cost(
         self,
@@ -281,7 +376,7 @@ class AsyncGenerations(Resource):
 
     async def wait(
         self,
-        id: GenerationId,
+        id: GenerationId | Generation,
         *,
         timeout: float | None = None,
         on_update: OnUpdate[Generation] | None = None,
@@ -293,7 +388,7 @@ class AsyncGenerations(Resource):
         with it, the progress is read every 2 to 5 s. Lost connections, 429 and 5xx do not end the wait.
 
         Args:
-            id: The generation's id.
+            id: The generation, or its id.
             timeout: Seconds until the wait ends, None for no limit. The generation goes on in any case.
             on_update: Called with the generation when it is first seen and whenever it has changed.
             raise_on_failure: False returns a failed or rejected generation instead of raising.
@@ -309,30 +404,137 @@ class AsyncGenerations(Resource):
         Example:
             done = await client.generations.wait(job.id, timeout=600)
         """
-        poll = _Poll(self, id, with_progress=on_update is not None)
+        id = checked_generation_id("id", id)
         waiter = Waiter(
             kind=GENERATION,
-            id=id,
-            look=poll.look,
+            ids=[id],
+            look=LookAtOne(self._look, with_progress=on_update is not None),
             sleep=self._caller.transport.sleep,
+            pace=GrowingPace.of(GENERATION, watched=on_update is not None),
             timeout=checked_timeout(timeout),
             on_update=on_update,
         )
-        generation = await waiter.wait()
+        (generation,) = await waiter.next_ended()
         if raise_on_failure and generation.status in GENERATION.failure:
             raise _failed(generation)
         return generation
 
-    async def _create(self, request: ApiRequest[Generation]) -> Generation:
-        """Send a create; when the server only knows which generation it made, read that one."""
+    def wait_many(
+        self,
+        ids: Iterable[GenerationId | Generation],
+        *,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+    ) -> AsyncItems[Generation]:
+        """Wait for many generations; they come as they end.
+
+        All are followed by list, a hundred with one request, at most one request a second in the mean. Lost
+        connections, 429 and 5xx do not end the wait. Failed generations come like the others: look at `status`.
+
+        Args:
+            ids: The generations, or their ids; each comes once.
+            timeout: Seconds from the first look until the wait ends, None for no limit. The generations go on.
+            on_update: Called with a generation when it is first seen and whenever it has changed.
+
+        Returns:
+            The generations as they ended, those first that ended first.
+
+        Raises:
+            WaitTimeoutError: Time ran out; `ids` of the error are those that still run.
+            NotFoundError: All others have come, and there is no generation with this id.
+
+        Example:
+            async for done in client.generations.wait_many([job.id for job in jobs]):
+                print(done.id, done.status)
+        """
+        transport = self._caller.transport
+        options = as_request_options(None)
+
+        async def read_list(some: Sequence[str]) -> Sequence[Generation]:
+            return await self._list_page({"ids": some}, options)
+
+        waiter = Waiter(
+            kind=GENERATION,
+            ids=checked_generation_ids(ids),
+            look=LookAtMany(read_list, self.get),
+            sleep=transport.sleep,
+            pace=TickPace(lambda: requests_for(waiter.left_over())),
+            timeout=checked_timeout(timeout),
+            on_update=on_update,
+        )
+        return AsyncItems(waiter.next_ended)
+
+    async def download(
+        self,
+        generation: GenerationId | Generation,
+        to: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """Fetch the video of a generation; the file appears when it is whole.
+
+        A connection that breaks is taken up where it broke, here and in a later call; a link that has ended is
+        asked for anew. The API key is not sent along.
+
+        Args:
+            generation: The generation, or its id.
+            to: The file to write, or a folder that is there.
+            overwrite: Replace a file that is there.
+            on_progress: Called with the bytes that are here, and those that there are in all.
+
+        Returns:
+            The path of the file; in a folder it is called by the generation's output name, else by its id.
+
+        Raises:
+            ArgumentError: The folder is missing, the file is there already, or the generation has no output.
+            DownloadError: The file did not arrive whole; call it again to go on.
+            ConflictError: The generation has not ended.
+            NotFoundError: There is no such generation.
+
+        Example:
+            path = await client.generations.download(done, "out.mp4")
+        """
+        from sync_async.transfer.download import Download, name_of_output
+        from sync_async.transfer.partial_file import destination
+
+        id = checked_generation_id("generation", generation)
+        known = generation if isinstance(generation, Generation) else None
+        if known is not None and known.status != "COMPLETED":
+            raise ArgumentError(
+                "generation", f"it is {known.status} and has no output; wait until it is COMPLETED"
+            )
+        path = destination(to, name_of_output(known or id), overwrite=overwrite)
+        return await Download(
+            transport=self._caller.transport,
+            what=id,
+            url=None if known is None else known.output_url,
+            fresh=lambda: self._fresh_link(id),
+            to=path,
+            overwrite=overwrite,
+            on_progress=on_progress,
+            generation_id=id,
+        ).run()
+
+    async def _fresh_link(self, id: str) -> str:
+        """Ask for a link to an output; older servers give it with the generation only."""
+        options = as_request_options(None)
         try:
-            generation = await self._caller.fetch(request)
-        except ApiError as error:
-            made = error.generation_id
-            if made is None or not _retry.names_its_generation(error.status_code or 0, error.error_code):
-                raise
-            generation = await self.get(made)
-        return attrs.evolve(generation, idempotency_key=request.idempotency_key)
+            return (await self._caller.fetch(make_request(LINK, options, id=id))).strip('"')
+        except NotFoundError:
+            generation = await self.get(id)
+        if generation.output_url is None:
+            raise ArgumentError("generation", f"it is {generation.status} and has no output")
+        return generation.output_url
+
+    async def _look(self, id: str, query: Mapping[str, Any]) -> Look[Generation]:
+        request = make_request(GET, as_request_options(None), id=id, query=query)
+        response = await self._caller.send(request)
+        return Look({id: value_of(request, response)}, _retry.hint_of(response.headers))
+
+    async def _list_page(self, query: Mapping[str, Any], options: RequestOptions) -> builtins.list[Generation]:
+        limited = {**query, "limit": IDS_A_REQUEST}
+        return await self._caller.fetch(make_request(LIST, options, query=limited))
 
 
 class AsyncGenerationsWithRawResponse(WithRawResponse[AsyncGenerations]):
@@ -346,36 +548,26 @@ class AsyncGenerationsWithRawResponse(WithRawResponse[AsyncGenerations]):
 
 
 @attrs.define
-class _Poll:
-    """How the waiter looks at a generation: by long poll, or with progress when somebody watches."""
+class _Pages:
+    """The generations that match a query, page by page."""
 
     generations: AsyncGenerations
-    id: str
-    with_progress: bool
+    query: Mapping[str, Any]
+    options: RequestOptions
+    _seen: set[str] = attrs.field(init=False, factory=set)
+    _cursor: str | None = attrs.field(init=False, default=None)
+    _is_last: bool = attrs.field(init=False, default=False)
 
-    async def look(self, left: float | None) -> Look[Generation]:
-        try:
-            return await self._read(self._query(left))
-        except ApiError as error:
-            if error.status_code != 400 or self.with_progress:  # noqa: PLR2004
-                raise
-            self.with_progress = True  # a server without long poll
-            return await self._read(self._query(left))
-
-    async def _read(self, query: Mapping[str, Any]) -> Look[Generation]:
-        caller = self.generations._caller  # noqa: SLF001  # the resource's own module
-        request = make_request(GET, as_request_options(None), id=self.id, query=query)
-        response = await caller.send(request)
-        hint = _retry.hint_of(response.headers)
-        return Look(value_of(request, response), hint)
-
-    def _query(self, left: float | None) -> Mapping[str, Any]:
-        least, most = LONG_POLL
-        if self.with_progress:
-            return {"include": "progress"}
-        if left is not None and left < least:
-            return {}
-        return {"wait": True, "timeout": most if left is None else min(most, int(left))}
+    async def next_page(self) -> builtins.list[Generation]:
+        """Give those of the next page that did not come before; the list shifts while it is read."""
+        if self._is_last:
+            return []
+        page = await self.generations._list_page({**self.query, "cursor": self._cursor}, self.options)  # noqa: SLF001
+        new = [one for one in page if one.id not in self._seen]
+        self._seen.update(one.id for one in new)
+        self._is_last = len(page) < IDS_A_REQUEST
+        self._cursor = page[-1].id if page else None
+        return new
 
 
 def _failed(generation: Generation) -> GenerationFailedError:

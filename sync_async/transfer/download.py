@@ -1,81 +1,246 @@
-"""Fetching a result: whole or not at all."""
+"""Fetching a result: whole or not at all, and from where it broke off.
+
+Range requests: https://www.rfc-editor.org/rfc/rfc9110#name-range-requests
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from sync_async._errors import ApiConnectionError, ArgumentError
+import attrs
+
+from sync_async import _retry
+from sync_async._errors import DownloadError
+from sync_async._listeners import OnProgress, tell
+from sync_async._response import NoAnswer
+from sync_async._retry import Failure
+from sync_async._transport import Transport, failure_of
+from sync_async.transfer.partial_file import PartialFile, Sent
+from sync_async.transfer.patience import Patience
+from sync_async.types.generations import Generation
 
 if TYPE_CHECKING:
-    from sync_async._aiohttp import BareAnswer
+    from sync_async._storage import StorageAnswer
 
-OnProgress = Callable[[int, int | None], object]
-"""Called with the bytes that are here, and those that there are in all, if the server says."""
+MOST_LINKS = 3
+"""Fresh links asked for, without a byte coming, before a host that refuses each of them is believed."""
+ENDED = (401, 403, 404, 410)
+"""Statuses with which a storage host answers to a link that has ended."""
 
 
-async def download(url: str, to: Path, *, overwrite: bool = False, on_progress: OnProgress | None = None) -> Path:
-    """Fetch a URL into a file, without any key; the file appears when it is whole.
+@attrs.define(kw_only=True)
+class Download:
+    """One file on its way here.
 
     Args:
-        url: A signed link, such as `output_url` of a generation; used exactly as it is.
-        to: The file to write.
+        transport: The way to storage hosts.
+        what: What the file is: the id of its generation, or the link without its query.
+        url: A signed link, used exactly as it is; None to ask for one.
+        fresh: Asks for another link to the same file; None where there is none.
+        to: The file to write; see `partial_file.destination`.
         overwrite: Replace a file that is there.
-        on_progress: See `OnProgress`.
-
-    Raises:
-        ArgumentError: The file is there already, or its folder is not.
-        ApiConnectionError: The server did not give the whole file; nothing is left behind.
+        on_progress: Told of the bytes that are here.
+        generation_id: For errors.
     """
-    check_destination(to, overwrite=overwrite)
-    from sync_async import _aiohttp
 
-    with _appearing(to) as file:
-        async with _aiohttp.bare_get(url) as answer:
-            await _write(answer, file, on_progress)
-    return to
+    transport: Transport
+    what: str
+    url: str | None
+    fresh: Callable[[], Awaitable[str]] | None
+    to: Path
+    overwrite: bool = False
+    on_progress: OnProgress | None = None
+    generation_id: str | None = None
+    _part: PartialFile = attrs.field(init=False, default=attrs.Factory(lambda self: PartialFile(self.to), True))
+    _patience: Patience = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Patience(self.transport, f"download of {self.what}"), True)
+    )
+    _links: int = attrs.field(init=False, default=0)
+    _farthest: int = attrs.field(init=False, default=0)
 
+    async def run(self) -> Path:
+        """Fetch the file, and give its path.
 
-@contextlib.contextmanager
-def _appearing(to: Path) -> Iterator[IO[bytes]]:
-    """Write a file under another name; it takes its own when the block ends well, and goes otherwise."""
-    handle, name = tempfile.mkstemp(prefix=f".{to.name}.", suffix=".part", dir=to.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        part.replace(to)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        Raises:
+            ArgumentError: The file has appeared meanwhile, or another download writes it.
+            DownloadError: The host did not give the whole file, or the disk did not take it; the part is kept.
+            ApiError, ApiConnectionError: No fresh link was given.
+        """
+        await self._on_disk(lambda: self._part.open(self.what))
+        try:
+            while not await self._try():
+                pass
+            await self._on_disk(lambda: self._part.finish(overwrite=self.overwrite))
+        finally:
+            self._part.discard_if_empty()
+            self._part.close()
+        return self.to
 
+    async def _try(self) -> bool:
+        """Get what is missing, as far as it comes, and tell whether that was all."""
+        url = await self._link()
+        storage = await self.transport.storage()
+        try:
+            async with storage.get(url, self._range()) as answer:
+                return await self._take(answer)
+        except NoAnswer as finding:
+            if not await self._patience.wait(failure_of(finding), finding.problem):
+                raise self._error(_host(url), "get", finding.problem) from finding
+        return False
 
-def check_destination(to: Path, *, overwrite: bool) -> None:
-    """Check where a file is to go, before anything is paid for."""
-    if not to.parent.is_dir():
-        raise ArgumentError("to", f"there is no folder {str(to.parent)!r}")
-    if to.is_dir():
-        raise ArgumentError("to", f"{str(to)!r} is a folder; name a file in it")
-    if to.exists() and not overwrite:
-        raise ArgumentError(
-            "to", f"{str(to)!r} is there already; choose another name, or say that it may be replaced"
+    async def _link(self) -> str:
+        if self.url is None:
+            if self.fresh is None:
+                raise AssertionError  # whoever has neither does not ask
+            self.url = await self.fresh()
+        return self.url
+
+    def _range(self) -> dict[str, str]:
+        sent = self._part.sent
+        if not self._part.size or sent is None or sent.tag is None:
+            return {}
+        return {"Range": f"bytes={self._part.size}-", "If-Range": sent.tag}
+
+    async def _take(self, answer: StorageAnswer) -> bool:
+        match answer.status:
+            case HTTPStatus.OK:
+                await self._on_disk(lambda: self._part.begin(self._sent(answer)))
+            case HTTPStatus.PARTIAL_CONTENT if self._continues(answer):
+                pass
+            case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if self._is_whole(answer):
+                return True
+            case HTTPStatus.PARTIAL_CONTENT | HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return await self._restart(answer)
+            case _:
+                return await self._refused(answer)
+        async for chunk in answer.chunks():
+            await self._on_disk(lambda chunk=chunk: self._part.write(chunk))  # type: ignore[misc]
+            self._note_progress()
+            await tell(self.on_progress, self._part.size, self._total())
+        return self._is_complete(answer)
+
+    def _note_progress(self) -> None:
+        """Begin to count anew, but not for bytes that came before."""
+        if self._part.size > self._farthest:
+            self._farthest = self._part.size
+            self._patience.renew()
+            self._links = 0
+
+    def _sent(self, answer: StorageAnswer) -> Sent:
+        length = answer.headers.get("Content-Length", "")
+        tag = answer.headers.get("ETag")
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            return Sent(of=self.what)  # what arrives has another length than what was sent
+        strong = tag if tag and not tag.startswith("W/") else None
+        return Sent(of=self.what, tag=strong, total=int(length) if length.isdecimal() else None)
+
+    def _continues(self, answer: StorageAnswer) -> bool:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+        if found is None or self._part.sent is None:
+            return False
+        sent = self._part.sent
+        is_same = answer.headers.get("ETag", sent.tag) == sent.tag and sent.total in (None, int(found[2]))
+        return is_same and int(found[1]) == self._part.size
+
+    def _is_whole(self, answer: StorageAnswer) -> bool:
+        found = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
+        return found is not None and int(found[1]) == self._part.size == self._total()
+
+    def _total(self) -> int | None:
+        return None if self._part.sent is None else self._part.sent.total
+
+    def _is_complete(self, answer: StorageAnswer) -> bool:
+        total = self._total()
+        if total is None or total == self._part.size:
+            return True
+        raise NoAnswer(f"{answer.host} sent {self._part.size} of {total} bytes", reached=True)
+
+    async def _restart(self, answer: StorageAnswer) -> bool:
+        """Forget the part: the host has something else now."""
+        await self._on_disk(lambda: self._part.begin(Sent(of=self.what)))
+        if not await self._patience.wait(Failure.UNCLEAR, f"{answer.status} for the rest of the file"):
+            raise self._error(answer.host, "get", f"it answers {answer.status} and not with the rest of the file")
+        return False
+
+    async def _refused(self, answer: StorageAnswer) -> bool:
+        refusal = _refusal(answer)
+        ended = answer.status in ENDED or answer.reason == "ExpiredToken"
+        if ended and self.fresh is not None and self._links < MOST_LINKS:
+            self.url = None
+            self._links += 1
+            return False
+        hint = _retry.hint_of(answer.headers)
+        failure = _retry.failure_of_answer(answer.status, None, None, hint)
+        if not await self._patience.wait(failure, refusal, hint):
+            advice = "; the link has ended" if ended else ""
+            raise self._error(answer.host, "get", f"{refusal}{advice}")
+        return False
+
+    async def _on_disk(self, work: Callable[[], object]) -> None:
+        """Do work on the disk, in a thread; what the disk refuses names the part."""
+        from anyio import to_thread
+
+        try:
+            await to_thread.run_sync(work)
+        except OSError as error:
+            raise self._error("this machine", "write", f"{error.strerror or error}") from error
+
+    def _error(self, host: str, step: str, problem: str) -> DownloadError:
+        part = self._part.path if self._part.size else None
+        here = f"{self._part.size:,} bytes are in {str(part)!r}; " if part is not None else ""
+        return DownloadError(
+            f"download of {self.what} from {host}: {problem}. {here}call it again with the same destination to "
+            "go on",
+            host=host,
+            step=step,
+            part=part,
+            generation_id=self.generation_id,
         )
 
 
-async def _write(answer: BareAnswer, file: IO[bytes], on_progress: OnProgress | None) -> None:
-    from anyio import to_thread
+def name_of_output(generation: Generation | str) -> str:
+    """Give the name of a result in a folder: the generation's output name, else its id."""
+    if isinstance(generation, str):
+        return f"{generation}.mp4"
+    return f"{generation.output_file_name or generation.id}.mp4"
 
-    done = 0
-    async for chunk in answer.chunks():
-        await to_thread.run_sync(file.write, chunk)
-        done += len(chunk)
-        if on_progress is not None:
-            on_progress(done, answer.size)
-    if answer.size is not None and done != answer.size:
-        raise ApiConnectionError(f"{answer.host} sent {done} of {answer.size} bytes")
-    file.flush()
-    await to_thread.run_sync(os.fsync, file.fileno())
+
+async def fetch(transport: Transport, url: str, what: str) -> bytes:
+    """Fetch a small file into memory, without any key.
+
+    Args:
+        transport: The way to storage hosts.
+        url: A signed link, used exactly as it is.
+        what: What the file is, for messages.
+
+    Raises:
+        DownloadError: The host did not give the whole file.
+    """
+    patience = Patience(transport, what)
+    storage = await transport.storage()
+    while True:
+        try:
+            async with storage.get(url) as answer:
+                if answer.status == HTTPStatus.OK:
+                    return b"".join([chunk async for chunk in answer.chunks()])
+            hint = _retry.hint_of(answer.headers)
+            failure, problem = _retry.failure_of_answer(answer.status, None, None, hint), _refusal(answer)
+        except NoAnswer as finding:
+            failure, problem, hint = failure_of(finding), finding.problem, None
+        if not await patience.wait(failure, problem, hint):
+            raise DownloadError(
+                f"{what}: {_host(url)} did not give the file: {problem}", host=_host(url), step="get"
+            )
+
+
+def _refusal(answer: StorageAnswer) -> str:
+    return f"it answers {answer.status} {answer.reason}".rstrip()
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "the storage host"

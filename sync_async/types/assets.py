@@ -54,3 +54,15 @@ class PaginatedAssetsResponse(ApiObject):
     items: list[Asset]
     next_cursor: str | None = None
     total_count: int | None = None
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class PresignedUpload(ApiObject):
+    """Where a file is to be sent, and its address from then on; `expires_in` is in seconds.
+
+    Source: https://sync.so/docs/developer-guides/asset-uploads
+    """
+
+    upload_url: str
+    url: str
+    expires_in: float | None = None

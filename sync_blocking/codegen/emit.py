@@ -22,6 +22,7 @@ PLAIN_DEFAULTS = (ast.Constant, ast.Name, ast.Attribute)
 SUPPORT = {
     "Facade": "from sync_blocking._facade import Facade",
     "ClientFacade": "from sync_blocking._facade import ClientFacade",
+    "Items": "from sync_blocking._items import Items",
     "Portal": "from sync_blocking._loop import Portal",
     "blocking": "from sync_blocking._facade import blocking",
     "deliver": "from sync_blocking._calls import deliver",
@@ -103,8 +104,15 @@ class ModuleEmitter:
         call = f"self._async.{node.name}({self._passed(owner, node)})"
         if isinstance(node, ast.AsyncFunctionDef):
             return ["    @blocking", *self._method(owner, node, f"return outcome_of({call})")]
-        if node.returns is not None and ast.unparse(node.returns) == "Self":
-            return [KEYWORDS, *self._method(owner, node, f"return self._copy({call})")]
+        return [KEYWORDS, *self._method(owner, node, f"return {self._twin_of(node, call)}")]
+
+    def _twin_of(self, node: Function, call: str) -> str:
+        """Give what makes the blocking thing of what a plain method of the core returns."""
+        returned = "" if node.returns is None else ast.unparse(node.returns)
+        if returned == "Self":
+            return f"self._copy({call})"
+        if returned.startswith("AsyncItems["):
+            return f"Items({call}, self._portal)"
         return self.source.fail(node, f"the plain method {node.name} is not covered")
 
     def _method(self, owner: ast.ClassDef, node: Function, body: str) -> list[str]:
@@ -181,10 +189,11 @@ class ModuleEmitter:
 
     def _parameters(self, owner: ast.ClassDef, node: Function) -> str:
         by_position, by_keyword = self._arguments(owner, node)
-        if node.args.defaults:
-            self.source.fail(node, f"{node.name} has a positional parameter with a default: not covered")
-        defaults = dict(zip([a.arg for a in node.args.kwonlyargs], node.args.kw_defaults, strict=True))
-        written = ["self", *(self._parameter(node, argument, None) for argument in by_position)]
+        defaults: dict[str, ast.expr | None] = dict.fromkeys(a.arg for a in by_position)
+        last = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+        defaults |= zip([a.arg for a in last], node.args.defaults, strict=True)
+        defaults |= zip([a.arg for a in node.args.kwonlyargs], node.args.kw_defaults, strict=True)
+        written = ["self", *(self._parameter(node, argument, defaults[argument.arg]) for argument in by_position)]
         if by_keyword:
             written += ["*", *(self._parameter(node, a, defaults[a.arg]) for a in by_keyword)]
         return ", ".join(written)

@@ -17,6 +17,7 @@ SOURCES = {
 RENAMES = {
     "AsyncSync": "Sync",
     "AsyncSandbox": "Sandbox",
+    "AsyncItems": "Items",
     "AsyncAssets": "Assets",
     "AsyncAssetsWithRawResponse": "AssetsWithRawResponse",
     "AsyncBatch": "Batch",
@@ -31,6 +32,7 @@ RENAMES = {
 HOMES = {
     "AsyncSync": "sync_blocking._client",
     "AsyncSandbox": "sync_async.sandbox",
+    "AsyncItems": "sync_blocking._items",
 }
 """Where the package finds its own public names, by the core's name; all others are the core's."""
 
@@ -40,7 +42,7 @@ CLIENT = "AsyncSync"
 BASES = {"Resource", "WithRawResponse"}
 """What a resource of the core may derive from."""
 
-CALLBACKS = {"OnUpdate"}
+CALLBACKS = {"OnProgress", "OnUpdate"}
 """Types of functions that a caller passes in and the loop calls; they run in the caller's thread."""
 
 BY_HAND = {
@@ -71,6 +73,7 @@ PHRASES = {
 CODE = {
     "from sync_async import AsyncSync": "from sync_blocking import Sync",
     "async with AsyncSync() as client": "with Sync() as client",
+    "async for ": "for ",
     "await ": "",
 }
 """What their examples say otherwise, besides."""

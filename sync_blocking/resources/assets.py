@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync_async import RawResponse
+from sync_async._bodies import File
+from sync_async._keywords import explains_keywords
+from sync_async._listeners import OnProgress
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.resources.assets import AsyncAssets, AsyncAssetsWithRawResponse
-from sync_async.types.assets import Asset, AssetId, AssetSort, AssetType, PaginatedAssetsResponse
+from sync_async.types.assets import Asset, AssetId, AssetSort, AssetType, AssetVisibility, PaginatedAssetsResponse
+from sync_blocking._calls import deliver
 from sync_blocking._facade import Facade, blocking, outcome_of
+from sync_blocking._items import Items
 
 
 class Assets(Facade[AsyncAssets]):
@@ -94,6 +99,94 @@ class Assets(Facade[AsyncAssets]):
         Source: https://sync.so/docs/api-reference/api/assets-api/get
         """
         return outcome_of(self._async.get(id=id, request_options=request_options))
+
+    @explains_keywords
+    def iter(
+        self,
+        *,
+        project_id: str | None = None,
+        search_query: str | None = None,
+        sort_by: AssetSort | None = None,
+        types: Sequence[AssetType] | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Items[Asset]:
+        """Go through all assets, asking for a hundred at a time as they are needed.
+
+        Args:
+            project_id: Only those of this project.
+            search_query: Only those whose name holds this.
+            sort_by: The order, such as `dateDesc`.
+            types: Only these types: `AUDIO`, `VIDEO`, `IMAGE`.
+            request_options: What these requests do otherwise than their client.
+
+        Example:
+            for asset in client.assets.iter(types=["VIDEO"]):
+                print(asset.name)
+
+        Source: https://sync.so/docs/api-reference/api/assets-api/list
+        """
+        return Items(
+            self._async.iter(
+                project_id=project_id,
+                search_query=search_query,
+                sort_by=sort_by,
+                types=types,
+                request_options=request_options,
+            ),
+            self._portal,
+        )
+
+    @blocking
+    def upload(
+        self,
+        file: File,
+        *,
+        type: AssetType | None = None,
+        name: str | None = None,
+        visibility: AssetVisibility | None = None,
+        project_id: str | None = None,
+        on_progress: OnProgress | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Asset:
+        """Add a file to the library: ask where to, send it there, and register it.
+
+        The file is streamed from disk to storage, without the API key. A try that breaks off is repeated from the
+        start of the file. An error of the requests to the API has its own type, and a note that tells the step.
+
+        Args:
+            file: A path, bytes, a file opened with `"rb"`, or a tuple `(name, content[, content type])`.
+            type: `VIDEO`, `AUDIO` or `IMAGE`; by default what the file is. An MP4 file may be meant as `AUDIO`.
+            name: The name in the library; by default the file's.
+            visibility: `USER` or `ORGANIZATION`.
+            project_id: The project to file it under.
+            on_progress: Called with the bytes that are sent, and those that there are in all.
+            request_options: What the requests to the API do otherwise than their client.
+
+        Returns:
+            The asset; its `id` can be the `asset_id` of an input.
+
+        Raises:
+            ArgumentError: The file is missing, empty, unreadable, of unknown type, over 5 GiB, or changes.
+            UploadError: The storage host did not take the file; the error names it.
+            ApiError, ApiConnectionError: A step failed at the API; where the bytes are stored already, a note
+                tells their address.
+
+        Example:
+            asset = client.assets.upload("face.mp4")
+
+        Source: https://sync.so/docs/developer-guides/asset-uploads
+        """
+        return outcome_of(
+            self._async.upload(
+                file=file,
+                type=type,
+                name=name,
+                visibility=visibility,
+                project_id=project_id,
+                on_progress=deliver(on_progress),
+                request_options=request_options,
+            )
+        )
 
 
 class AssetsWithRawResponse(Facade[AsyncAssetsWithRawResponse]):

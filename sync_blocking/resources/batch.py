@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._settings import RequestOptions, RequestOptionsDict
+from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.batch import AsyncBatch, AsyncBatchWithRawResponse
+from sync_async.types.batch_results import BatchResults
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse
+from sync_blocking._calls import deliver
 from sync_blocking._facade import Facade, blocking, outcome_of
 
 
@@ -31,6 +34,7 @@ class Batch(Facade[AsyncBatch]):
         self,
         *,
         input: File | None = None,
+        rows: Iterable[Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
         dry_run: bool | None = None,
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
@@ -43,6 +47,8 @@ class Batch(Facade[AsyncBatch]):
         Args:
             input: The JSON Lines file, one record a line: `request_id`, `endpoint` (`/v2/generate`) and
                 `payload` (the JSON body of a generation). A path, bytes, an open file, or the text itself.
+            rows: The records themselves, instead of `input`. A `payload` holds what `generations.create` takes,
+                as JSON or as this library's types; `endpoint` may be left out.
             webhook_url: Where the server sends a notice when the batch ends.
             dry_run: Have the server check the file and start nothing.
             request_options: What this call does otherwise than its client.
@@ -51,16 +57,31 @@ class Batch(Facade[AsyncBatch]):
             The batch, or a `ValidationResponse` for a dry run.
 
         Raises:
-            ArgumentError: There is no file, or a line of it is no record; the message names the line.
+            ArgumentError: There are no records or more than 500, fewer than 20, more than 5 MB, or one is wrong;
+                the message names it.
             PaymentRequiredError: The plan has no batches.
             TooManyRequestsError: Another batch is still running.
             ApiConnectionError: The answer was lost; the batch may exist.
+
+        Example:
+            batch = client.batch.create(
+                rows=[
+                    {
+                        "request_id": f"row-{number}",
+                        "payload": {
+                            "model": "lipsync-2",
+                            "input": [Video(url=face), Audio(url=f"https://example.com/voice-{number}.wav")],
+                        },
+                    }
+                    for number in range(20)
+                ]
+            )
 
         Source: https://sync.so/docs/api-reference/api/batch-api/create
         """
         return outcome_of(
             self._async.create(
-                input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
+                input=input, rows=rows, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
             )
         )
 
@@ -119,6 +140,74 @@ class Batch(Facade[AsyncBatch]):
             )
         )
 
+    @blocking
+    def wait(
+        self,
+        id: BatchId,
+        *,
+        timeout: float | None = None,
+        on_update: OnUpdate[BatchResponse] | None = None,
+        raise_on_failure: bool = True,
+    ) -> BatchResponse:
+        """Wait until a batch has ended, looking every 5 to 60 s; a batch may take a day.
+
+        Lost connections, 429 and 5xx do not end the wait.
+
+        Args:
+            id: The batch's id.
+            timeout: Seconds until the wait ends, None for no limit. The batch goes on in any case.
+            on_update: Called with the batch when it is first seen and whenever it has changed.
+            raise_on_failure: False returns a batch that failed as a whole instead of raising.
+
+        Returns:
+            The batch as it ended; rows may have failed all the same, see `metrics` and `results`.
+
+        Raises:
+            WaitTimeoutError: Time ran out; the error has the id. Wait again, do not create again.
+            BatchFailedError: The batch failed as a whole; the error has it.
+            NotFoundError: There is no such batch.
+
+        Example:
+            ended = client.batch.wait("batch_abc123")
+        """
+        return outcome_of(
+            self._async.wait(
+                id=id, timeout=timeout, on_update=deliver(on_update), raise_on_failure=raise_on_failure
+            )
+        )
+
+    @blocking
+    def results(
+        self,
+        id: BatchId,
+        *,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> BatchResults:
+        """Read what became of each row of a batch that has ended.
+
+        The API key goes to the API only, not to the host that has the file.
+
+        Args:
+            id: The batch's id.
+            request_options: What the requests to the API do otherwise than their client.
+
+        Returns:
+            The rows by their `request_id`, failed ones among them; see `succeeded`, `failed`, `missing` and
+            `unreadable`.
+
+        Raises:
+            ArgumentError: The batch has no results yet.
+            DownloadError: The host did not give the file.
+            NotFoundError: There is no such batch.
+
+        Example:
+            results = client.batch.results("batch_abc123")
+            print(results["row-1"].output_url, len(results.failed))
+
+        Source: https://sync.so/docs/api-reference/guides/batch-processing
+        """
+        return outcome_of(self._async.results(id=id, request_options=request_options))
+
 
 class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
     """The methods of `Batch`, each returning a `RawResponse`."""
@@ -130,6 +219,7 @@ class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
         self,
         *,
         input: File | None = None,
+        rows: Iterable[Mapping[str, Any]] | None = None,
         webhook_url: str | None = None,
         dry_run: bool | None = None,
         request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
@@ -137,7 +227,7 @@ class BatchWithRawResponse(Facade[AsyncBatchWithRawResponse]):
         """Do what `Batch.create` does, and return the answer with its status and headers."""
         return outcome_of(
             self._async.create(
-                input=input, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
+                input=input, rows=rows, webhook_url=webhook_url, dry_run=dry_run, request_options=request_options
             )
         )
 

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sync_async import RawResponse
 from sync_async._bodies import File
+from sync_async._keywords import explains_keywords
+from sync_async._listeners import OnProgress
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsWithRawResponse
@@ -17,10 +21,11 @@ from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 from sync_blocking._calls import deliver
 from sync_blocking._facade import Facade, blocking, outcome_of
+from sync_blocking._items import Items
 
 
 class Generations(Facade[AsyncGenerations]):
-    """Lip-sync jobs: start, look at, wait for, price."""
+    """Lip-sync jobs: start, look at, wait for, fetch, price."""
 
     __slots__ = ()
 
@@ -115,7 +120,8 @@ class Generations(Facade[AsyncGenerations]):
         """Start a generation from files on this machine.
 
         A file is a path, bytes, a file opened with `"rb"`, or a tuple `(name, content[, content type])`. It
-        is streamed; an open file is sent from where it stands, is rewound for a repeat, and stays open.
+        is streamed; an open file is sent from where it stands, is rewound for a repeat, and stays open. A file of
+        more than 20 MB is uploaded to sync.so's storage first, and passed on by its address there.
 
         Args:
             model: The model's name, such as `lipsync-2`.
@@ -139,6 +145,7 @@ class Generations(Facade[AsyncGenerations]):
             ArgumentError: A file is missing, empty, unreadable or a directory, or something else cannot be
                 right; nothing was sent.
             PayloadTooLargeError: A file is too large for the server.
+            UploadError: The storage host did not take a large file; nothing was started.
             ApiError, ApiConnectionError: As for `create`.
 
         Example:
@@ -162,6 +169,73 @@ class Generations(Facade[AsyncGenerations]):
                 project_id=project_id,
                 dub_params=dub_params,
                 dialogue_edit=dialogue_edit,
+                request_options=request_options,
+            )
+        )
+
+    @blocking
+    def run(
+        self,
+        *,
+        model: Model,
+        input: Sequence[InputItem | Mapping[str, Any]],
+        options: GenerationOptions | Mapping[str, Any] | None = None,
+        segments: Sequence[GenerationSegment | Mapping[str, Any]] | None = None,
+        webhook_url: str | None = None,
+        output_file_name: str | None = None,
+        project_id: str | None = None,
+        dub_params: DubParams | Mapping[str, Any] | None = None,
+        dialogue_edit: DialogueEdit | Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+        raise_on_failure: bool = True,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Start a generation and wait until it has ended: `create` and `wait` in one.
+
+        Args:
+            model: As for `create`, and so are the next ones.
+            input: One video or image and one voice; several voices with `segments`.
+            options: How the generation is made.
+            segments: Stretches of the video with a voice of their own.
+            webhook_url: Where the server sends a notice when the generation ends.
+            output_file_name: Base name of the output without extension.
+            project_id: The project to file it under.
+            dub_params: Translate the speech of the video instead of giving a voice.
+            dialogue_edit: Render a finished dialogue edit.
+            timeout: As for `wait`, and so are the next ones.
+            on_update: Called with the generation when it is first seen and whenever it has changed.
+            raise_on_failure: False returns a failed or rejected generation instead of raising.
+            request_options: What the create call does otherwise than its client.
+
+        Returns:
+            The generation as it ended.
+
+        Raises:
+            WaitTimeoutError: Time ran out; the error has the id. Wait for it, do not run it again.
+            SyncError: As for `create` and `wait`; an error of the wait names the id in a note.
+
+        Example:
+            done = client.generations.run(
+                model="lipsync-2",
+                input=[Video(url="https://example.com/face.mp4"), Audio(url="https://example.com/voice.wav")],
+                timeout=600,
+            )
+        """
+        return outcome_of(
+            self._async.run(
+                model=model,
+                input=input,
+                options=options,
+                segments=segments,
+                webhook_url=webhook_url,
+                output_file_name=output_file_name,
+                project_id=project_id,
+                dub_params=dub_params,
+                dialogue_edit=dialogue_edit,
+                timeout=timeout,
+                on_update=deliver(on_update),
+                raise_on_failure=raise_on_failure,
                 request_options=request_options,
             )
         )
@@ -214,6 +288,33 @@ class Generations(Facade[AsyncGenerations]):
         Source: https://sync.so/docs/api-reference/api/generate-api/list
         """
         return outcome_of(self._async.list(status=status, ids=ids, request_options=request_options))
+
+    @explains_keywords
+    def iter(
+        self,
+        *,
+        status: Sequence[GenerationStatus] | None = None,
+        project_id: str | None = None,
+        request_options: RequestOptions | RequestOptionsDict | Mapping[str, Any] | None = None,
+    ) -> Items[Generation]:
+        """Go through generations, newest first, asking for a hundred at a time as they are needed.
+
+        One that is created meanwhile is not seen, and none is seen twice.
+
+        Args:
+            status: Only those with one of these statuses.
+            project_id: Only those of this project.
+            request_options: What these requests do otherwise than their client.
+
+        Example:
+            for generation in client.generations.iter(status=["FAILED"]):
+                print(generation.id, generation.error_code)
+
+        Source: https://sync.so/docs/api-reference/api/generate-api/list
+        """
+        return Items(
+            self._async.iter(status=status, project_id=project_id, request_options=request_options), self._portal
+        )
 
     @blocking
     def estimate_cost(
@@ -271,7 +372,7 @@ class Generations(Facade[AsyncGenerations]):
     @blocking
     def wait(
         self,
-        id: GenerationId,
+        id: GenerationId | Generation,
         *,
         timeout: float | None = None,
         on_update: OnUpdate[Generation] | None = None,
@@ -283,7 +384,7 @@ class Generations(Facade[AsyncGenerations]):
         with it, the progress is read every 2 to 5 s. Lost connections, 429 and 5xx do not end the wait.
 
         Args:
-            id: The generation's id.
+            id: The generation, or its id.
             timeout: Seconds until the wait ends, None for no limit. The generation goes on in any case.
             on_update: Called with the generation when it is first seen and whenever it has changed.
             raise_on_failure: False returns a failed or rejected generation instead of raising.
@@ -302,6 +403,75 @@ class Generations(Facade[AsyncGenerations]):
         return outcome_of(
             self._async.wait(
                 id=id, timeout=timeout, on_update=deliver(on_update), raise_on_failure=raise_on_failure
+            )
+        )
+
+    @explains_keywords
+    def wait_many(
+        self,
+        ids: Iterable[GenerationId | Generation],
+        *,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+    ) -> Items[Generation]:
+        """Wait for many generations; they come as they end.
+
+        All are followed by list, a hundred with one request, at most one request a second in the mean. Lost
+        connections, 429 and 5xx do not end the wait. Failed generations come like the others: look at `status`.
+
+        Args:
+            ids: The generations, or their ids; each comes once.
+            timeout: Seconds from the first look until the wait ends, None for no limit. The generations go on.
+            on_update: Called with a generation when it is first seen and whenever it has changed.
+
+        Returns:
+            The generations as they ended, those first that ended first.
+
+        Raises:
+            WaitTimeoutError: Time ran out; `ids` of the error are those that still run.
+            NotFoundError: All others have come, and there is no generation with this id.
+
+        Example:
+            for done in client.generations.wait_many([job.id for job in jobs]):
+                print(done.id, done.status)
+        """
+        return Items(self._async.wait_many(ids=ids, timeout=timeout, on_update=deliver(on_update)), self._portal)
+
+    @blocking
+    def download(
+        self,
+        generation: GenerationId | Generation,
+        to: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """Fetch the video of a generation; the file appears when it is whole.
+
+        A connection that breaks is taken up where it broke, here and in a later call; a link that has ended is
+        asked for anew. The API key is not sent along.
+
+        Args:
+            generation: The generation, or its id.
+            to: The file to write, or a folder that is there.
+            overwrite: Replace a file that is there.
+            on_progress: Called with the bytes that are here, and those that there are in all.
+
+        Returns:
+            The path of the file; in a folder it is called by the generation's output name, else by its id.
+
+        Raises:
+            ArgumentError: The folder is missing, the file is there already, or the generation has no output.
+            DownloadError: The file did not arrive whole; call it again to go on.
+            ConflictError: The generation has not ended.
+            NotFoundError: There is no such generation.
+
+        Example:
+            path = client.generations.download(done, "out.mp4")
+        """
+        return outcome_of(
+            self._async.download(
+                generation=generation, to=to, overwrite=overwrite, on_progress=deliver(on_progress)
             )
         )
 

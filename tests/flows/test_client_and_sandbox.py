@@ -28,7 +28,6 @@ from sync_async import (
     Video,
 )
 from sync_async.sandbox.jobs import SAMPLES
-from sync_async.transfer.download import download
 from sync_blocking import Sandbox, Sync
 
 FACE, SPEECH, PICTURE = SAMPLES / "face.mp4", SAMPLES / "speech.wav", SAMPLES / "face.png"
@@ -76,8 +75,7 @@ async def test_files_become_a_video_with_both_streams(
             model="lipsync-2", video=face, audio=SPEECH, options=GenerationOptions(sync_mode="cut_off")
         )
     done = await client.generations.wait(job.id, timeout=20)
-    assert done.output_url is not None
-    path = await download(done.output_url, tmp_path / "out.mp4")
+    path = await client.generations.download(done, tmp_path / "out.mp4")
     with av.open(str(path)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         assert float(container.duration / av.time_base) == pytest.approx(3.0, abs=0.1)

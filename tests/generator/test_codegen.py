@@ -83,7 +83,6 @@ def test_a_method_becomes_real_source_with_one_hop(tmp_path: Path) -> None:
         ("-> AsyncModels:", "-> AsyncWonder:", "AsyncWonder looks asynchronous"),
         ("id: str, *,", "id, *,", "id has no type"),
         ("id: str, *,", "*ids: str,", "not covered"),
-        ("id: str, *,", "id: str = 'a', *,", "positional parameter with a default"),
         ("| None = None)", "| None = make())", "default of on_update"),
         ('one = await client.models.get("a")', "one = = 2", "example is no code"),
         ('        """Get one.', "        '''", "no docstring|EOF|unterminated"),
