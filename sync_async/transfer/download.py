@@ -156,6 +156,8 @@ class Download:
 
     def _is_complete(self, answer: StorageAnswer) -> bool:
         total = self._total()
+        if not self._part.size:  # no result is empty
+            raise NoAnswer(f"{answer.host} sent nothing", reached=True)
         if total is None or total == self._part.size:
             return True
         raise NoAnswer(f"{answer.host} sent {self._part.size} of {total} bytes", reached=True)
