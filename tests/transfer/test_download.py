@@ -158,9 +158,7 @@ async def test_a_part_that_is_whole_already_is_taken_as_it_is(
     caught.value.part.write_bytes(whole)
     path = await house.client.generations.download(done, tmp_path / "out.mp4")
     assert path.read_bytes() == whole
-    assert (
-        json.loads(json.dumps([seen.headers.get("Range") for seen in house.stored("GET")]))[-1] == "bytes=3000000-"
-    )
+    assert house.stored("GET")[-1].headers["Range"] == "bytes=3000000-"
 
 
 async def test_a_link_that_ended_is_asked_for_anew(house: House, done: Generation, tmp_path: Path) -> None:
@@ -197,7 +195,7 @@ async def test_a_host_that_never_gives_the_last_byte_is_given_up(opened: Opener,
     done = await made(house)
     with pytest.raises(DownloadError, match="2,999,999 bytes are in"):
         await house.client.generations.download(done, tmp_path / "out.mp4")
-    assert len(house.stored("GET")) <= 5
+    assert len(house.stored("GET")) < 20
 
 
 async def test_an_older_server_gives_the_link_with_the_generation(
