@@ -24,7 +24,13 @@
     │   └── DownloadError              from it; `part` holds what came
     ├── WaitTimeoutError               the job still runs; `id` names it (also a TimeoutError)
     ├── GenerationFailedError          the job ended without a result; `generation` holds it
-    └── BatchFailedError               the batch failed as a whole; `batch` holds it
+    ├── BatchFailedError               the batch failed as a whole; `batch` holds it
+    └── WebhookError                   a delivery that is not to be trusted, or not to be read
+        ├── MissingSignatureError      it has no signature
+        ├── MalformedSignatureError    its signature has not the right form
+        ├── WrongSignatureError        its signature is not that of its body
+        ├── StaleSignatureError        it is genuine, but too old; `age` tells
+        └── UnreadableNotificationError it is genuine, but not what it should be
 
 Errors hold plain data and survive pickling. Their text names no key, no signed link and no request body.
 """
@@ -372,6 +378,40 @@ class GenerationFailedError(SyncError):
     def error_code(self) -> str | None:
         """Why it failed, as one of the API's codes."""
         return self.generation.error_code
+
+
+class WebhookError(SyncError):
+    """A delivery that is not to be trusted, or not to be read; answer it with 400."""
+
+
+class MissingSignatureError(WebhookError):
+    """A delivery without a signature."""
+
+
+class MalformedSignatureError(WebhookError):
+    """A delivery whose signature has not the right form."""
+
+
+class WrongSignatureError(WebhookError):
+    """A delivery whose signature is not that of its body."""
+
+
+class StaleSignatureError(WebhookError):
+    """A genuine delivery from another time, which somebody may have kept and sent again.
+
+    Attributes:
+        timestamp: When it was signed, in seconds since 1970.
+        age: How many seconds ago that was; below 0 when this machine's clock is behind.
+    """
+
+    def __init__(self, problem: str, *, timestamp: int, age: float) -> None:
+        super().__init__(problem)
+        self.timestamp = timestamp
+        self.age = age
+
+
+class UnreadableNotificationError(WebhookError):
+    """A genuine delivery that is not what it should be."""
 
 
 ERROR_OF: dict[int, type[ApiError]] = {

@@ -26,12 +26,18 @@ from sync_async import (
     Generation,
     GenerationError,
     GenerationFailedError,
+    MalformedSignatureError,
+    MissingSignatureError,
     RateLimitError,
+    StaleSignatureError,
     SyncError,
     TooManyRequestsError,
     TransferError,
+    UnreadableNotificationError,
     UploadError,
     WaitTimeoutError,
+    WebhookError,
+    WrongSignatureError,
 )
 from sync_async._errors import ERROR_OF
 from sync_async._headers import Headers
@@ -60,6 +66,12 @@ EXAMPLES: dict[type[SyncError], SyncError] = {
     TransferError: TransferError("broke off", host="h", step="get"),
     UploadError: UploadError("refused", host="h", step="put"),
     DownloadError: DownloadError("broke off", host="h", step="get", part=Path(".a.part"), generation_id="g-1"),
+    WebhookError: WebhookError("no"),
+    MissingSignatureError: MissingSignatureError("no"),
+    MalformedSignatureError: MalformedSignatureError("no"),
+    WrongSignatureError: WrongSignatureError("no"),
+    StaleSignatureError: StaleSignatureError("no", timestamp=1, age=2.0),
+    UnreadableNotificationError: UnreadableNotificationError("no"),
     BatchFailedError: BatchFailedError("it failed", BATCH),
     GenerationFailedError: GenerationFailedError("it failed", FAILED),
     ApiError: ApiError(

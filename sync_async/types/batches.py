@@ -41,6 +41,14 @@ class BatchResponse(ApiObject):
 
 
 @attrs.frozen(kw_only=True, repr=False)
+class BatchNotification(BatchResponse):
+    """What the webhook of a batch brings: the batch as it ended.
+
+    Source: https://sync.so/docs/api-reference/api/webhooks-payload-reference/batch-status-update
+    """
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class ValidationResponse(ApiObject):
     """The answer to a dry run that found nothing wrong."""
 

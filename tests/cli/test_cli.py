@@ -14,8 +14,9 @@ from typing import Any
 import av
 import pytest
 
+from sync_async import BatchResponse
 from sync_async.sandbox.jobs import SAMPLES
-from sync_blocking import Sandbox
+from sync_blocking import Sandbox, Sync
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -234,3 +235,39 @@ def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert cli.main() == 1
     assert "pip install 'syncso[cli]'" in capsys.readouterr().err
+
+
+def test_a_file_is_uploaded_and_its_id_printed(sandbox: Sandbox) -> None:
+    done = syncso("assets", "upload", FACE, "--name", "mine.mp4", base_url=sandbox.base_url)
+    assert done.returncode == 0, done.stderr
+    with Sync(base_url=sandbox.base_url, api_key="k") as client:
+        assert client.assets.get(done.stdout.strip()).name == "mine.mp4"
+
+
+def test_a_generation_is_waited_for_and_downloaded(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In two steps, as after a broken connection."""
+    with Sync(base_url=sandbox.base_url, api_key="k") as client:
+        job = client.generations.create_with_files(model="lipsync-2", video=FACE, audio=SPEECH)
+    waited = syncso("generations", "wait", job.id, "--json", base_url=sandbox.base_url)
+    assert json.loads(waited.stdout)["status"] == "COMPLETED"
+    got = syncso("generations", "download", job.id, "-o", str(tmp_path), base_url=sandbox.base_url)
+    assert got.stdout.strip() == str(tmp_path / f"{job.id}.mp4")
+    assert (tmp_path / f"{job.id}.mp4").stat().st_size > 1000
+    again = syncso("generations", "download", job.id, "-o", str(tmp_path), base_url=sandbox.base_url)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+
+
+def test_a_batch_is_waited_for_and_its_results_printed(sandbox: Sandbox) -> None:
+    """A line for each row, as the server wrote it."""
+    inputs = [{"type": "video", "url": "https://x/v.mp4"}, {"type": "audio", "url": "https://x/a.wav"}]
+    rows = [{"request_id": f"r-{n}", "payload": {"model": "lipsync-2", "input": inputs}} for n in range(20)]
+    with Sync(base_url=sandbox.base_url, api_key="k") as client:
+        batch = client.batch.create(rows=rows)
+    assert isinstance(batch, BatchResponse)
+    waited = syncso("batch", "wait", batch.id, "--json", base_url=sandbox.base_url)
+    assert json.loads(waited.stdout)["metrics"]["success_count"] == 20
+    results = syncso("batch", "results", batch.id, base_url=sandbox.base_url)
+    assert {json.loads(line)["request_id"] for line in results.stdout.splitlines()} == {
+        f"r-{n}" for n in range(20)
+    }

@@ -1,0 +1,68 @@
+"""A receiver of webhooks with aiohttp: `python examples/webhook_aiohttp.py 8080`.
+
+SYNC_WEBHOOK_SECRET holds the secret of the dashboard, SYNC_API_KEY the key.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from sync_async import AsyncSync, GenerationNotification, WebhookError
+from sync_async.webhooks import Notification, parse
+
+log = logging.getLogger("receiver")
+
+CLIENT = web.AppKey("client", AsyncSync)
+SEEN = web.AppKey("seen", set)
+TASKS = web.AppKey("tasks", set)
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Take a delivery: check it, answer at once, and work on it afterwards."""
+    body = await request.read()  # the bytes as they came: the signature is over these
+    try:
+        notice = parse(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
+    except WebhookError as error:
+        log.warning("refused: %s", error)
+        return web.Response(status=400)
+    task = asyncio.create_task(handle(request.app, notice))
+    request.app[TASKS].add(task)  # or else it could be collected while it runs
+    task.add_done_callback(request.app[TASKS].discard)
+    return web.Response()
+
+
+async def handle(app: web.Application, notice: Notification) -> None:
+    """Work on a notice once; it may come twice, and a failed one may not say why."""
+    if not isinstance(notice, GenerationNotification):
+        print("other", notice["id"] if isinstance(notice, dict) else notice.id, flush=True)
+        return
+    if (notice.id, notice.status) in app[SEEN]:
+        return
+    app[SEEN].add((notice.id, notice.status))  # a database in earnest, so that it survives a restart
+    reason = notice.error
+    if notice.status == "FAILED" and not reason:
+        reason = (await app[CLIENT].generations.get(notice.id)).error
+    print(notice.status, notice.id, notice.output_url or reason, flush=True)
+
+
+async def client(app: web.Application) -> AsyncIterator[None]:
+    """Open a client with the server, and close it with it."""
+    async with AsyncSync() as app[CLIENT]:
+        yield
+
+
+def make_app() -> web.Application:
+    """Put the parts together."""
+    app = web.Application()
+    app[SEEN], app[TASKS] = set(), set()
+    app.cleanup_ctx.append(client)
+    app.router.add_post("/webhook", receive)
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(make_app(), host="127.0.0.1", port=int(sys.argv[1]))

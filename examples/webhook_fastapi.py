@@ -1,0 +1,61 @@
+"""A receiver of webhooks with FastAPI: `python examples/webhook_fastapi.py 8080`.
+
+SYNC_WEBHOOK_SECRET holds the secret of the dashboard, SYNC_API_KEY the key.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import BackgroundTasks, FastAPI, Request, Response
+
+from sync_async import AsyncSync, GenerationNotification, WebhookError
+from sync_async.webhooks import Notification, parse
+
+log = logging.getLogger("receiver")
+
+seen: set[tuple[str, str]] = set()  # a database in earnest, so that it survives a restart
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open a client with the server, and close it with it."""
+    async with AsyncSync() as app.state.client:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/webhook")
+async def receive(request: Request, tasks: BackgroundTasks) -> Response:
+    """Take a delivery: check it, answer at once, and work on it afterwards."""
+    body = await request.body()  # the bytes as they came: the signature is over these
+    try:
+        notice = parse(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
+    except WebhookError as error:
+        log.warning("refused: %s", error)
+        return Response(status_code=400)
+    tasks.add_task(handle, request.app.state.client, notice)
+    return Response()
+
+
+async def handle(client: AsyncSync, notice: Notification) -> None:
+    """Work on a notice once; it may come twice, and a failed one may not say why."""
+    if not isinstance(notice, GenerationNotification):
+        print("other", notice["id"] if isinstance(notice, dict) else notice.id, flush=True)
+        return
+    if (notice.id, notice.status) in seen:
+        return
+    seen.add((notice.id, notice.status))
+    reason = notice.error
+    if notice.status == "FAILED" and not reason:
+        reason = (await client.generations.get(notice.id)).error
+    print(notice.status, notice.id, notice.output_url or reason, flush=True)
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -1,0 +1,49 @@
+"""A receiver of webhooks with Flask: `python examples/webhook_flask.py 8080`.
+
+SYNC_WEBHOOK_SECRET holds the secret of the dashboard, SYNC_API_KEY the key.
+"""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Flask, Response, request
+
+from sync_blocking import GenerationNotification, Sync, WebhookError
+from sync_blocking.webhooks import Notification, parse
+
+app = Flask(__name__)
+client = Sync()  # one for all threads; with several processes, one for each, made after the fork
+workers = ThreadPoolExecutor(4)
+seen: set[tuple[str, str]] = set()  # a database in earnest, so that it survives a restart
+
+
+@app.post("/webhook")
+def receive() -> Response:
+    """Take a delivery: check it, answer at once, and work on it afterwards."""
+    body = request.get_data()  # the bytes as they came: the signature is over these
+    try:
+        notice = parse(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
+    except WebhookError as error:
+        app.logger.warning("refused: %s", error)
+        return Response(status=400)
+    workers.submit(handle, notice)
+    return Response()
+
+
+def handle(notice: Notification) -> None:
+    """Work on a notice once; it may come twice, and a failed one may not say why."""
+    if not isinstance(notice, GenerationNotification):
+        print("other", notice["id"] if isinstance(notice, dict) else notice.id, flush=True)
+        return
+    if (notice.id, notice.status) in seen:
+        return
+    seen.add((notice.id, notice.status))
+    reason = notice.error
+    if notice.status == "FAILED" and not reason:
+        reason = client.generations.get(notice.id).error
+    print(notice.status, notice.id, notice.output_url or reason, flush=True)
+
+
+if __name__ == "__main__":
+    app.run(host="127.0.0.1", port=int(sys.argv[1]))
