@@ -7,11 +7,11 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
-from sync_async import AsyncSync, GenerationNotification, WebhookError
+from sync_async import AsyncSync, BatchNotification, WebhookError
 from sync_async.webhooks import Notification, parse
 
 log = logging.getLogger("receiver")
@@ -37,16 +37,18 @@ async def receive(request: web.Request) -> web.Response:
 
 async def handle(app: web.Application, notice: Notification) -> None:
     """Work on a notice once; it may come twice, and a failed one may not say why."""
-    if not isinstance(notice, GenerationNotification):
-        print("other", notice["id"] if isinstance(notice, dict) else notice.id, flush=True)
+    if isinstance(notice, Mapping):  # of a kind that this version does not know
         return
     if (notice.id, notice.status) in app[SEEN]:
         return
     app[SEEN].add((notice.id, notice.status))  # a database in earnest, so that it survives a restart
+    if isinstance(notice, BatchNotification):
+        print(f"{notice.status} {notice.id} {notice.metrics.failed_count} failed", flush=True)
+        return
     reason = notice.error
     if notice.status == "FAILED" and not reason:
         reason = (await app[CLIENT].generations.get(notice.id)).error
-    print(notice.status, notice.id, notice.output_url or reason, flush=True)
+    print(f"{notice.status} {notice.id} {notice.output_url or reason}", flush=True)
 
 
 async def client(app: web.Application) -> AsyncIterator[None]:

@@ -6,13 +6,13 @@ SYNC_WEBHOOK_SECRET holds the secret of the dashboard, SYNC_API_KEY the key.
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Request, Response
 
-from sync_async import AsyncSync, GenerationNotification, WebhookError
+from sync_async import AsyncSync, BatchNotification, WebhookError
 from sync_async.webhooks import Notification, parse
 
 log = logging.getLogger("receiver")
@@ -45,16 +45,18 @@ async def receive(request: Request, tasks: BackgroundTasks) -> Response:
 
 async def handle(client: AsyncSync, notice: Notification) -> None:
     """Work on a notice once; it may come twice, and a failed one may not say why."""
-    if not isinstance(notice, GenerationNotification):
-        print("other", notice["id"] if isinstance(notice, dict) else notice.id, flush=True)
+    if isinstance(notice, Mapping):  # of a kind that this version does not know
         return
     if (notice.id, notice.status) in seen:
         return
     seen.add((notice.id, notice.status))
+    if isinstance(notice, BatchNotification):
+        print(f"{notice.status} {notice.id} {notice.metrics.failed_count} failed", flush=True)
+        return
     reason = notice.error
     if notice.status == "FAILED" and not reason:
         reason = (await client.generations.get(notice.id)).error
-    print(notice.status, notice.id, notice.output_url or reason, flush=True)
+    print(f"{notice.status} {notice.id} {notice.output_url or reason}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,19 @@ SYNC_WEBHOOK_SECRET holds the secret of the dashboard, SYNC_API_KEY the key.
 
 import os
 import sys
+import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask, Response, request
 
-from sync_blocking import GenerationNotification, Sync, WebhookError
+from sync_blocking import BatchNotification, Sync, WebhookError
 from sync_blocking.webhooks import Notification, parse
 
 app = Flask(__name__)
 client = Sync()  # one for all threads; with several processes, one for each, made after the fork
 workers = ThreadPoolExecutor(4)
+lock = threading.Lock()
 seen: set[tuple[str, str]] = set()  # a database in earnest, so that it survives a restart
 
 
@@ -33,16 +36,19 @@ def receive() -> Response:
 
 def handle(notice: Notification) -> None:
     """Work on a notice once; it may come twice, and a failed one may not say why."""
-    if not isinstance(notice, GenerationNotification):
-        print("other", notice["id"] if isinstance(notice, dict) else notice.id, flush=True)
+    if isinstance(notice, Mapping):  # of a kind that this version does not know
         return
-    if (notice.id, notice.status) in seen:
+    with lock:  # two threads may have the same notice
+        if (notice.id, notice.status) in seen:
+            return
+        seen.add((notice.id, notice.status))
+    if isinstance(notice, BatchNotification):
+        print(f"{notice.status} {notice.id} {notice.metrics.failed_count} failed", flush=True)
         return
-    seen.add((notice.id, notice.status))
     reason = notice.error
     if notice.status == "FAILED" and not reason:
         reason = client.generations.get(notice.id).error
-    print(notice.status, notice.id, notice.output_url or reason, flush=True)
+    print(f"{notice.status} {notice.id} {notice.output_url or reason}", flush=True)
 
 
 if __name__ == "__main__":
