@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
-from sync_async import AsyncSync, BatchNotification, WebhookError
+from sync_async import AsyncSync, BatchNotification, SyncError, WebhookError
 from sync_async.webhooks import Notification, parse
 
 log = logging.getLogger("receiver")
+SECRET = os.environ["SYNC_WEBHOOK_SECRET"]
 
 CLIENT = web.AppKey("client", AsyncSync)
 SEEN = web.AppKey("seen", set)
@@ -25,7 +26,7 @@ async def receive(request: web.Request) -> web.Response:
     """Take a delivery: check it, answer at once, and work on it afterwards."""
     body = await request.read()  # the bytes as they came: the signature is over these
     try:
-        notice = parse(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
+        notice = parse(body, request.headers.get("Sync-Signature"), SECRET)
     except WebhookError as error:
         log.warning("refused: %s", error)
         return web.Response(status=400)
@@ -47,14 +48,24 @@ async def handle(app: web.Application, notice: Notification) -> None:
         return
     reason = notice.error
     if notice.status == "FAILED" and not reason:
-        reason = (await app[CLIENT].generations.get(notice.id)).error
+        reason = await reason_of(app[CLIENT], notice.id)
     print(f"{notice.status} {notice.id} {notice.output_url or reason}", flush=True)
 
 
+async def reason_of(client: AsyncSync, id: str) -> str | None:
+    """Ask why a generation failed."""
+    try:
+        return (await client.generations.get(id)).error
+    except SyncError as error:  # that it failed is worth telling without the reason, too
+        log.warning("why %s failed is not known: %s", id, error)
+        return None
+
+
 async def client(app: web.Application) -> AsyncIterator[None]:
-    """Open a client with the server, and close it with it."""
-    async with AsyncSync() as app[CLIENT]:
+    """Open a client with the server; close it when the last notice was worked on."""
+    async with AsyncSync(timeout=10) as app[CLIENT]:  # the server does not end sooner than its look-ups
         yield
+        await asyncio.gather(*app[TASKS], return_exceptions=True)
 
 
 def make_app() -> web.Application:

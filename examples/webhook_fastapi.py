@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Request, Response
 
-from sync_async import AsyncSync, BatchNotification, WebhookError
+from sync_async import AsyncSync, BatchNotification, SyncError, WebhookError
 from sync_async.webhooks import Notification, parse
 
 log = logging.getLogger("receiver")
+SECRET = os.environ["SYNC_WEBHOOK_SECRET"]
 
 seen: set[tuple[str, str]] = set()  # a database in earnest, so that it survives a restart
 
@@ -23,7 +24,7 @@ seen: set[tuple[str, str]] = set()  # a database in earnest, so that it survives
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open a client with the server, and close it with it."""
-    async with AsyncSync() as app.state.client:
+    async with AsyncSync(timeout=10) as app.state.client:  # the server does not end sooner than its look-ups
         yield
 
 
@@ -35,7 +36,7 @@ async def receive(request: Request, tasks: BackgroundTasks) -> Response:
     """Take a delivery: check it, answer at once, and work on it afterwards."""
     body = await request.body()  # the bytes as they came: the signature is over these
     try:
-        notice = parse(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
+        notice = parse(body, request.headers.get("Sync-Signature"), SECRET)
     except WebhookError as error:
         log.warning("refused: %s", error)
         return Response(status_code=400)
@@ -55,8 +56,17 @@ async def handle(client: AsyncSync, notice: Notification) -> None:
         return
     reason = notice.error
     if notice.status == "FAILED" and not reason:
-        reason = (await client.generations.get(notice.id)).error
+        reason = await reason_of(client, notice.id)
     print(f"{notice.status} {notice.id} {notice.output_url or reason}", flush=True)
+
+
+async def reason_of(client: AsyncSync, id: str) -> str | None:
+    """Ask why a generation failed."""
+    try:
+        return (await client.generations.get(id)).error
+    except SyncError as error:  # that it failed is worth telling without the reason, too
+        log.warning("why %s failed is not known: %s", id, error)
+        return None
 
 
 if __name__ == "__main__":

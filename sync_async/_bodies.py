@@ -138,7 +138,7 @@ async def _read(file: IO[bytes], size: int, argument: str) -> AsyncIterator[byte
             raise ArgumentError(argument, f"the file became shorter while it was sent: {left} bytes are missing")
         left -= len(chunk)
         # looked at before the last chunk leaves, after which the server may take the file for complete
-        if not left and await to_thread.run_sync(lambda: file.read(1)):
+        if not left and await to_thread.run_sync(lambda: bool(file.read(1))):
             raise ArgumentError(argument, "the file became longer while it was sent; wait until it is complete")
         yield chunk
 

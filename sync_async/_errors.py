@@ -402,16 +402,29 @@ class StaleSignatureError(WebhookError):
     Attributes:
         timestamp: When it was signed, in seconds since 1970.
         age: How many seconds ago that was; below 0 when this machine's clock is behind.
+        tolerance: How many seconds were tolerated.
     """
 
-    def __init__(self, problem: str, *, timestamp: int, age: float) -> None:
+    def __init__(self, problem: str, *, timestamp: int, age: float, tolerance: float) -> None:
         super().__init__(problem)
         self.timestamp = timestamp
         self.age = age
+        self.tolerance = tolerance
 
 
 class UnreadableNotificationError(WebhookError):
-    """A genuine delivery that is not what it should be."""
+    """A genuine delivery that is not what it should be.
+
+    No `DecodeError`, which is about an answer and keeps its status and the beginning of its text: a receiver
+    refuses all bad deliveries in one place, and writes what they say into a log.
+
+    Attributes:
+        path: Where the first wrong field is, as in `$.input[0].url`; `$` is the whole body.
+    """
+
+    def __init__(self, problem: str, *, path: str = "$") -> None:
+        super().__init__(problem)
+        self.path = path
 
 
 ERROR_OF: dict[int, type[ApiError]] = {

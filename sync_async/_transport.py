@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("syncso")
 log.addHandler(logging.NullHandler())
 
+LONGEST_IMPORT = 10.0
+"""Seconds that a fork waits for an import in another thread."""
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 KEEPS_METHOD = (307, 308)
@@ -148,10 +151,33 @@ class Pool:
                     http.forget(session)
 
 
+_loading = threading.Lock()
+_is_held = False
+
+
 def _import_aiohttp() -> Any:
-    from sync_async import _aiohttp
+    """Import what a first call needs, which takes 0.1 s and more.
+
+    A child that is forked meanwhile would wait for ever for the import to end, so a fork waits for it instead.
+    """
+    with _loading:
+        from sync_async import _aiohttp, _codec  # noqa: F401  # the codec is used elsewhere
 
     return _aiohttp
+
+
+def _hold_imports() -> None:
+    global _is_held  # noqa: PLW0603  # hooks have no other place
+    _is_held = _loading.acquire(timeout=LONGEST_IMPORT)
+
+
+def _release_imports() -> None:
+    if _is_held:
+        _loading.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold_imports, after_in_parent=_release_imports, after_in_child=_release_imports)
 
 
 class Transport:

@@ -58,7 +58,7 @@ def verify(
         MalformedSignatureError: The header is not of the form `t=…,v1=…`.
         WrongSignatureError: No signature fits the body and a secret.
         StaleSignatureError: It is genuine, but too old, or ahead of time.
-        ArgumentError: The body is not raw, or the secret is empty.
+        ArgumentError: The body is not raw, the secret is empty, or the tolerance is below 0.
 
     Example:
         verify(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
@@ -66,9 +66,11 @@ def verify(
     Source: https://sync.so/docs/api-reference/guides/webhooks
     """
     raw, secrets = _raw(body), _secrets(secret)
+    if tolerance is not None and not tolerance >= 0:  # nor NaN
+        raise ArgumentError("tolerance", f"{tolerance} is not from 0 up; None tolerates any age")
     digits, given = _read(signature)
     message = digits.encode() + b"." + raw
-    expected = [hmac.new(one.encode(), message, hashlib.sha256).hexdigest().encode() for one in secrets]
+    expected = [hmac.new(one, message, hashlib.sha256).hexdigest().encode() for one in secrets]
     fits = False
     for one in given:
         for other in expected:  # all of them, so that the time taken tells nothing
@@ -107,12 +109,14 @@ def parse(
     Raises:
         WebhookError: As for `verify`.
         UnreadableNotificationError: The delivery is genuine, but no JSON object, or not what it claims to be.
-        ArgumentError: The body is not raw, or the secret is empty.
+        ArgumentError: The body is not raw, the secret is empty, or the tolerance is below 0.
 
     Example:
         notice = parse(body, request.headers.get("Sync-Signature"), os.environ["SYNC_WEBHOOK_SECRET"])
         if isinstance(notice, GenerationNotification):
             print(notice.id, notice.status, notice.output_url)
+
+    Source: https://sync.so/docs/api-reference/api/webhooks-payload-reference/webhooks
     """
     from sync_async._codec import WrongShapeError, decode
 
@@ -129,8 +133,9 @@ def parse(
         if "input" in value or "model" in value:
             return decode(value, GenerationNotification)
     except WrongShapeError as fault:
+        # only where, not what: the value may be a signed link
         raise UnreadableNotificationError(
-            f"the delivery is genuine, but not what it should be at {fault}"
+            f"the delivery is genuine, but not what it should be at {fault.path}", path=fault.path
         ) from None
     return value
 
@@ -139,7 +144,7 @@ def _raw(body: Any) -> bytes:
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body)
     if isinstance(body, str):
-        return body.encode()
+        return _utf8("body", body)
     raise ArgumentError(
         "body",
         f"{type(body).__name__} is not the raw body: pass the bytes as they came, which are await request.body() "
@@ -147,11 +152,18 @@ def _raw(body: Any) -> bytes:
     )
 
 
-def _secrets(secret: Any) -> list[str]:
+def _secrets(secret: Any) -> list[bytes]:
     secrets = [secret] if isinstance(secret, str) else list(secret) if isinstance(secret, Iterable) else []
-    if not secrets or not all(isinstance(one, str) and one for one in secrets):
+    if not secrets or not all(isinstance(one, str) and one.strip() for one in secrets):
         raise ArgumentError("secret", "it is empty or no text; it stands in the dashboard, and begins with whsec_")
-    return secrets
+    return [_utf8("secret", one) for one in secrets]
+
+
+def _utf8(argument: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # which would hold the text
+        raise ArgumentError(argument, "it was read as something other than UTF-8, so its bytes are lost") from None
 
 
 def _read(signature: str | bytes | None) -> tuple[str, list[str]]:
@@ -176,5 +188,8 @@ def _check_age(timestamp: int, tolerance: float | None, now: float) -> None:
         return
     how = f"{age:.0f} s old" if age > 0 else f"{-age:.0f} s ahead of this machine's clock"
     raise StaleSignatureError(
-        f"the delivery is genuine, but {how}, and {tolerance:g} s are tolerated", timestamp=timestamp, age=age
+        f"the delivery is genuine, but {how}, and {tolerance:g} s are tolerated",
+        timestamp=timestamp,
+        age=age,
+        tolerance=tolerance,
     )

@@ -20,9 +20,13 @@ def is_too_late() -> bool:
     return not main.is_alive() and main.ident == threading.get_ident()
 
 
-def warn_of_standstill(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """Warn, once a line, that an event loop of the caller's stands still while the caller waits."""
-    if asyncio._get_running_loop() is None:  # noqa: SLF001  # the public one raises, and leaves a context
+def warn_of_standstill(coroutine: Coroutine[Any, Any, Any], ours: asyncio.AbstractEventLoop) -> None:
+    """Warn, once a line, that an event loop of the caller's stands still while the caller waits.
+
+    Under gevent all greenlets seem to run in `ours`, the private loop, and none holds up another.
+    """
+    running = asyncio._get_running_loop()  # noqa: SLF001  # the public one raises, and leaves a context
+    if running is None or running is ours:
         return
     if getattr(builtins, "__IPYTHON__", False):  # nobody else uses a notebook's loop
         return

@@ -38,6 +38,12 @@ class Owner:
         self.closed = False
 
 
+class Underway(set["Call"]):
+    """The calls of one loop; what comes when the loop is about to end is refused."""
+
+    is_over = False
+
+
 class Call:
     """A coroutine on its way through the loop."""
 
@@ -62,7 +68,7 @@ class Call:
         self.is_heard = False
         self._coroutine = coroutine
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._calls: set[Call] = set()
+        self._calls = Underway()
         self._mailbox: queue.SimpleQueue[Outcome | Callable[[], None]] = queue.SimpleQueue()
         self._is_cancelled = False
         self._by_close = False
@@ -70,7 +76,7 @@ class Call:
 
     # What the caller's thread does.
 
-    def post(self, loop: asyncio.AbstractEventLoop, calls: set[Call]) -> None:
+    def post(self, loop: asyncio.AbstractEventLoop, calls: Underway) -> None:
         """Hand the work to the loop, with the caller's context; `calls` holds it while it lasts.
 
         Raises:
@@ -113,7 +119,7 @@ class Call:
     # What the loop's thread does.
 
     def _begin(self) -> None:
-        if self.owner.closed:
+        if self.owner.closed or self._calls.is_over:
             self.cancel(by_close=True)
         elif not self.done:
             self.task = asyncio.get_running_loop().create_task(self._work())

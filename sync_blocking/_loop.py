@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from sync_async._errors import ClosedError, SyncError
 from sync_blocking._caller import is_too_late, name_of, warn_of_standstill
-from sync_blocking._calls import Call, Owner, deliver
+from sync_blocking._calls import Call, Owner, Underway, deliver
 
 __all__ = ["Closable", "Portal", "deliver"]
 
@@ -32,6 +32,8 @@ CLOSE_BOUND = 2.0
 """Seconds that closing a client gives to its calls, and again to its connections."""
 JOIN_BOUND = 5.0
 """Seconds that the last close waits for the thread."""
+SLOW = 1.0
+"""Seconds of one step on the loop that asyncio's debug mode speaks of."""
 EXIT_BOUND = 0.4
 """The same as `CLOSE_BOUND` when the program ends with clients open."""
 
@@ -63,7 +65,7 @@ class _Runner:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.loop: asyncio.AbstractEventLoop
-        self.calls: set[Call] = set()
+        self.calls = Underway()
         self.leases: set[_Lease] = set()
         self.is_ending = False
         self.is_stopped = False
@@ -129,6 +131,8 @@ class _Runner:
         try:
             # made here, where no Ctrl-C strikes and no caller's context is kept
             with contextlib.closing(asyncio.new_event_loop()) as self.loop:
+                # the first call loads and builds; in asyncio's debug mode that is no news to the user
+                self.loop.slow_callback_duration = SLOW
                 self._is_ready.set()
                 while not self.is_stopped:
                     self._run_loop()
@@ -201,6 +205,7 @@ class _Runner:
     async def _wind_up(self) -> None:
         """End what the clients have left, as the loop's very last work."""
         bound = EXIT_BOUND if _is_exiting else CLOSE_BOUND
+        self.calls.is_over = True  # the end of the program may post work at this very moment
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -301,7 +306,7 @@ def _admit(lease: _Lease, coroutine: Coroutine[Any, Any, Any]) -> _Runner:
         raise SyncError(
             f"{name_of(coroutine)}: a blocking call on the client's own event loop would wait for itself; await it"
         )
-    warn_of_standstill(coroutine)
+    warn_of_standstill(coroutine, runner.loop)
     return runner
 
 

@@ -70,8 +70,8 @@ EXAMPLES: dict[type[SyncError], SyncError] = {
     MissingSignatureError: MissingSignatureError("no"),
     MalformedSignatureError: MalformedSignatureError("no"),
     WrongSignatureError: WrongSignatureError("no"),
-    StaleSignatureError: StaleSignatureError("no", timestamp=1, age=2.0),
-    UnreadableNotificationError: UnreadableNotificationError("no"),
+    StaleSignatureError: StaleSignatureError("no", timestamp=1, age=2.0, tolerance=1.0),
+    UnreadableNotificationError: UnreadableNotificationError("no", path="$.id"),
     BatchFailedError: BatchFailedError("it failed", BATCH),
     GenerationFailedError: GenerationFailedError("it failed", FAILED),
     ApiError: ApiError(

@@ -310,6 +310,29 @@ EXITS = {
 }
 
 
+def test_work_that_is_posted_while_the_loop_ends_is_refused_in_silence(run_script: RunScript) -> None:
+    """The end of the program may do so at the very moment at which the last client has closed."""
+    code = """
+        import gc
+        from sync_blocking import _loop
+        portal = Portal(Client())
+        async def prepare():
+            runner = portal._lease.runner
+            last = runner.loop.shutdown_asyncgens
+            async def shutdown():
+                await last()
+                runner.post_work(runner.shut_all)
+                await asyncio.sleep(0)
+            runner.loop.shutdown_asyncgens = shutdown
+            _loop._is_exiting = True
+        portal.run(prepare())
+        portal.close()
+        gc.collect()
+        say("end")
+        """
+    assert run_script(code, "-X", "dev", seconds=5) == ["end"]
+
+
 @pytest.mark.parametrize("case", EXITS)
 def test_a_program_that_never_closes_ends_in_silence(case: str, run_script: RunScript) -> None:
     """Exit code 0, nothing on stderr in development mode, and soon."""
