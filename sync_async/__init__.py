@@ -9,208 +9,30 @@ async with AsyncSync() as client:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, whose import would take longer than all of this
 if TYPE_CHECKING:
-    from sync_async.sandbox import AsyncSandbox
-
-from sync_async._bodies import File
-from sync_async._client import AsyncSync
-from sync_async._errors import (
-    ApiConnectionError,
-    ApiError,
-    ApiTimeoutError,
-    ArgumentError,
-    BadRequestError,
-    BatchFailedError,
-    ClosedError,
-    ConcurrencyLimitError,
-    ConflictError,
-    DecodeError,
-    DownloadError,
-    ForbiddenError,
-    GenerationFailedError,
-    InternalServerError,
-    MalformedSignatureError,
-    MissingSignatureError,
-    NotFoundError,
-    PayloadTooLargeError,
-    PaymentRequiredError,
-    RateLimitError,
-    StaleSignatureError,
-    SyncError,
-    TooManyRequestsError,
-    TransferError,
-    UnauthorizedError,
-    UnprocessableEntityError,
-    UnreadableNotificationError,
-    UploadError,
-    WaitTimeoutError,
-    WebhookError,
-    WrongSignatureError,
-)
-from sync_async._items import AsyncItems
-from sync_async._lipsync import Medium
-from sync_async._listeners import OnProgress
-from sync_async._response import RawResponse
-from sync_async._settings import RequestOptions, SyncEnvironment, Timeout
-from sync_async._version import __version__
-from sync_async.jobs.waiter import OnUpdate
-from sync_async.types.assets import (
-    Asset,
-    AssetId,
-    AssetInputType,
-    AssetSort,
-    AssetType,
-    AssetVisibility,
-    PaginatedAssetsResponse,
-)
-from sync_async.types.batch_results import BatchResults, BatchRow, UnreadableLine
-from sync_async.types.batches import (
-    BatchId,
-    BatchMetrics,
-    BatchNotification,
-    BatchResponse,
-    BatchStatus,
-    CreateBatchResponse,
-    ValidationResponse,
-)
-from sync_async.types.error_body import GenerationError, GenerationErrorMessage
-from sync_async.types.generations import (
-    CreateGenerationDto,
-    EstimatedGenerationCost,
-    Generation,
-    GenerationId,
-    GenerationNotification,
-    GenerationStatus,
-    WebhookStatus,
-)
-from sync_async.types.inputs import (
-    Audio,
-    ElevenLabs,
-    Image,
-    Input,
-    OtherInput,
-    SegmentFrames,
-    SegmentSecs,
-    Tts,
-    TtsProviderConfig,
-    Video,
-)
-from sync_async.types.models import ModelInfo, ModelType
-from sync_async.types.options import (
-    ActiveSpeaker,
-    DialogueEdit,
-    DubParams,
-    Emotion,
-    GenerationOptions,
-    GenerationSegment,
-    Model,
-    ModelMode,
-    SegmentAudioInput,
-    SyncMode,
-)
-
-__all__ = [
-    "ActiveSpeaker",
-    "ApiConnectionError",
-    "ApiError",
-    "ApiTimeoutError",
-    "ArgumentError",
-    "Asset",
-    "AssetId",
-    "AssetInputType",
-    "AssetSort",
-    "AssetType",
-    "AssetVisibility",
-    "AsyncItems",
-    "AsyncSandbox",
-    "AsyncSync",
-    "Audio",
-    "BadRequestError",
-    "BatchFailedError",
-    "BatchId",
-    "BatchMetrics",
-    "BatchNotification",
-    "BatchResponse",
-    "BatchResults",
-    "BatchRow",
-    "BatchStatus",
-    "ClosedError",
-    "ConcurrencyLimitError",
-    "ConflictError",
-    "CreateBatchResponse",
-    "CreateGenerationDto",
-    "DecodeError",
-    "DialogueEdit",
-    "DownloadError",
-    "DubParams",
-    "ElevenLabs",
-    "Emotion",
-    "EstimatedGenerationCost",
-    "File",
-    "ForbiddenError",
-    "Generation",
-    "GenerationError",
-    "GenerationErrorMessage",
-    "GenerationFailedError",
-    "GenerationId",
-    "GenerationNotification",
-    "GenerationOptions",
-    "GenerationSegment",
-    "GenerationStatus",
-    "Image",
-    "Input",
-    "InternalServerError",
-    "MalformedSignatureError",
-    "Medium",
-    "MissingSignatureError",
-    "Model",
-    "ModelInfo",
-    "ModelMode",
-    "ModelType",
-    "NotFoundError",
-    "OnProgress",
-    "OnUpdate",
-    "OtherInput",
-    "PaginatedAssetsResponse",
-    "PayloadTooLargeError",
-    "PaymentRequiredError",
-    "RateLimitError",
-    "RawResponse",
-    "RequestOptions",
-    "SegmentAudioInput",
-    "SegmentFrames",
-    "SegmentSecs",
-    "StaleSignatureError",
-    "SyncEnvironment",
-    "SyncError",
-    "SyncMode",
-    "Timeout",
-    "TooManyRequestsError",
-    "TransferError",
-    "Tts",
-    "TtsProviderConfig",
-    "UnauthorizedError",
-    "UnprocessableEntityError",
-    "UnreadableLine",
-    "UnreadableNotificationError",
-    "UploadError",
-    "ValidationResponse",
-    "Video",
-    "WaitTimeoutError",
-    "WebhookError",
-    "WebhookStatus",
-    "WrongSignatureError",
-    "__version__",
-]
+    from sync_async import webhooks as webhooks
+    from sync_async._public import *  # noqa: F403
+    from sync_async._public import __all__ as __all__
 
 
-def __getattr__(name: str) -> Any:
-    """Load the sandbox when it is first asked for: it brings a web server, which few programs need."""
-    if name == "AsyncSandbox":
-        from sync_async.sandbox import AsyncSandbox
+if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
 
-        return AsyncSandbox
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first asked for."""
+        import importlib
+
+        if name == "webhooks":
+            return importlib.import_module("sync_async.webhooks")
+        if name == "AsyncSandbox":
+            return importlib.import_module("sync_async.sandbox").AsyncSandbox
+        if not name.startswith("_") or name in {"__all__", "__version__"}:
+            public = importlib.import_module("sync_async._public")
+            if name == "__all__" or name in public.__all__:
+                value = globals()[name] = getattr(public, name)
+                return value
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+
+    def __dir__() -> list[str]:
+        return [*__getattr__("__all__"), "webhooks"]

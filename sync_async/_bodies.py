@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -170,7 +169,7 @@ class MultipartBody:
     """A form with files, the same bytes at each attempt."""
 
     parts: Sequence[Part]
-    boundary: str = attrs.field(factory=lambda: secrets.token_hex(16))
+    boundary: str = attrs.field(factory=lambda: os.urandom(16).hex())
 
     @property
     def content_type(self) -> str:

@@ -6,7 +6,6 @@ Python names the wrong keyword only; whoever mistypes one of a dozen optional ar
 from __future__ import annotations
 
 import asyncio
-import difflib
 import functools
 import inspect
 import sys
@@ -27,6 +26,8 @@ def unknown_keyword(what: str, given: Iterable[str], known: Sequence[str]) -> Ty
     name = next((name for name in given if name not in known), None)
     if name is None:
         return None
+    import difflib
+
     snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
     near = difflib.get_close_matches(snake, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

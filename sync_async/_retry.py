@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import attrs
@@ -166,6 +165,8 @@ def _seconds_or_date(text: str | None, now: datetime | None) -> float | None:
     seconds = _number(text)
     if seconds is not None or re.fullmatch(r"\s*[-+.\d].*", text):
         return seconds
+    from email.utils import parsedate_to_datetime  # rare, and slow to import
+
     try:
         date = parsedate_to_datetime(text)
     except ValueError:

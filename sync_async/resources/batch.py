@@ -12,7 +12,6 @@ import attrs
 
 from sync_async._arguments import checked_batch_id, checked_webhook_url
 from sync_async._batch_file import batch_file_of, check_batch_file
-from sync_async._batch_results import read_results
 from sync_async._bodies import BytesSource, File, MultipartBody, Part, field_part, form_fields, open_file
 from sync_async._errors import ArgumentError, BatchFailedError
 from sync_async._request import Answer, Endpoint, Repeat, make_request
@@ -235,6 +234,8 @@ class AsyncBatch(Resource):
             raise ArgumentError(
                 "id", f"batch {batch.id} is {batch.status} and has no results yet; wait for it first"
             )
+        from sync_async._batch_results import read_results
+
         return read_results(batch, await self._result_file(batch, options))
 
     async def _result_file(self, batch: BatchResponse, options: RequestOptions) -> bytes:

@@ -23,7 +23,8 @@ def build(core: Path) -> dict[str, str]:
     """Make the text of every generated file, by its path below `sync_blocking`."""
     rules = Rules()
     files = {twin: ModuleEmitter(Source(core / name, name), rules).text() for name, twin in tables.SOURCES.items()}
-    files["__init__.py"] = package_text(Source(core / "__init__.py", "__init__.py"), rules)
+    package, public = Source(core / "__init__.py", "__init__.py"), Source(core / "_public.py", "_public.py")
+    files["__init__.py"] = package_text(package, public, rules)
     files["resources/__init__.py"] = HEADER.format(name="resources/__init__.py") + '"""The API\'s resources."""\n'
     rules.check_all_used()
     check_version(ROOT)

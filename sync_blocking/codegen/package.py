@@ -23,8 +23,10 @@ def __dir__() -> list[str]:
 
 if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         """Load a public name when it is first asked for."""
+        import importlib
+
         if name not in __all__:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
@@ -33,8 +35,8 @@ if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
 '''
 
 
-def package_text(source: Source, rules: Rules) -> str:
-    """Give the whole module, unformatted."""
+def package_text(package: Source, source: Source, rules: Rules) -> str:
+    """Give the whole module, unformatted; `package` has the docstring, and `source` the public names."""
     public = _public_names(source)
     own = {name: rules.name(source, source.tree, name) for name in public if name in tables.RENAMES}
     shared = [name for name in public if name not in own]
@@ -45,8 +47,9 @@ def package_text(source: Source, rules: Rules) -> str:
     homes = {twin: tables.HOMES[name] for name, twin in own.items()}
     imports = [f"from {home} import {name}" for name, home in homes.items()]
     parts = [
-        HEADER.format(name=source.name) + f'"""{_docstring(source, rules)}"""',
-        "from __future__ import annotations\n\nimport importlib\nfrom typing import TYPE_CHECKING, Any",
+        HEADER.format(name=source.name) + f'"""{_docstring(package, rules)}"""',
+        "from __future__ import annotations",
+        "TYPE_CHECKING = False  # as in typing, whose import would take longer than all of this",
         "if TYPE_CHECKING:",
         *(textwrap.indent(line, "    ") for line in [f"from {CORE} import {', '.join(shared)}", *imports]),
         f"__all__ = {sorted([*shared, *homes])!r}",

@@ -206,10 +206,9 @@ def test_only_what_is_genuine_is_taken(example: str) -> None:
         assert two.answers(1) == [200]
         assert running.line().startswith(f"COMPLETED {made} ")
         assert running.end() == []
-        assert len(running.complaints) == 2
-        for complaint, problem in zip(running.complaints, ["fits its body", "3600 s old"], strict=True):
+        for complaint, problem in zip(running.complaints, ["fits its body", "s old, and 300 s"], strict=True):
             assert "refused: " in complaint
-            assert problem in complaint.replace("3601", "3600")  # the clock may tick on the way
+            assert problem in complaint
 
 
 def test_without_a_secret_it_does_not_start(example: str) -> None:
