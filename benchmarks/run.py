@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 VENDOR = HERE / ".opponents" / "syncsdk"
 ROUNDS = 5
+GIB = 1024**3
 
 Run = dict[str, float]
 
@@ -53,14 +54,17 @@ def workload(name: str, opponent: str, url: str = "-", count: int = 0, in_flight
 
 
 def import_seconds(module: str, opponent: str) -> Run:
-    """Measure a fresh interpreter that imports a module and ends."""
+    """Measure a fresh interpreter that imports a module and ends, without what the interpreter itself takes."""
+    seconds = [_interpreter_seconds(f"import {code}", opponent) for code in (module, "sys")]
+    return {"wall": seconds[0] - seconds[1], "cpu": 0.0}
+
+
+def _interpreter_seconds(code: str, opponent: str) -> float:
     before = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-P", "-c", f"import {module}"],
-        check=True,
-        env={**os.environ, "PYTHONPATH": path_of(opponent)},
+        [sys.executable, "-P", "-c", code], check=True, env={**os.environ, "PYTHONPATH": path_of(opponent)}
     )
-    return {"wall": time.perf_counter() - before, "cpu": 0.0}
+    return time.perf_counter() - before
 
 
 def compared(figure: str, runs: dict[str, Any], against: str, calls: int) -> dict[str, Any]:
@@ -76,6 +80,40 @@ def compared(figure: str, runs: dict[str, Any], against: str, calls: int) -> dic
     ratio = medians[against]["wall"] / medians["syncso"]["wall"]
     print(f"{figure:58} {ratio:6.2f} times as fast as {against}", flush=True)
     return {"figure": figure, "against": against, "times_as_fast": ratio, "microseconds_a_call": medians}
+
+
+def imports_compared() -> list[dict[str, Any]]:
+    """Compare fresh interpreters: the packages alone, which load little, and with a client's class."""
+    found = []
+    for code in (
+        "sync_async",
+        "sync_blocking",
+        "sync_async; sync_async.AsyncSync",
+        "sync_blocking; sync_blocking.Sync",
+    ):
+        for other, module in (("syncsdk", "sync"), ("aiohttp", "aiohttp")):
+            imports = {
+                "syncso": lambda c=code: import_seconds(c, "syncso"),
+                other: lambda m=module, o=other: import_seconds(m, o),
+            }
+            found.append(compared(f"import {code}", imports, other, 1))
+    return found
+
+
+def transfers_measured() -> list[dict[str, Any]]:
+    """Send and fetch a file of 1 GiB, and tell what memory and time that takes."""
+    found = []
+    with subprocess.Popen([sys.executable, str(HERE / "storage.py")], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        for way in ("upload", "download"):
+            run = workload("transfer", way, url, GIB)
+            mebibytes, rate = run["memory"] / 1024**2, GIB / run["wall"] / 1024**2
+            figure = f"{way} of 1 GiB"
+            print(f"{figure:58} {mebibytes:6.1f} MiB of memory, {rate:.0f} MiB/s", flush=True)
+            found.append({"figure": figure, "mebibytes_of_memory": mebibytes, "mebibytes_a_second": rate})
+        server.terminate()
+    return found
 
 
 def main() -> None:
@@ -98,12 +136,7 @@ def main() -> None:
         who: lambda who=who: workload("hop", who, count=5000) for who in ("syncso", "run_coroutine_threadsafe")
     }
     results.append(compared("the hop of a blocking call", hops, "run_coroutine_threadsafe", 5000))
-    for module in ("sync_async", "sync_blocking"):
-        imports = {
-            "syncso": lambda m=module: import_seconds(m, "syncso"),
-            "syncsdk": lambda: import_seconds("sync", "syncsdk"),
-        }
-        results.append(compared(f"import {module}", imports, "syncsdk", 1))
+    results += imports_compared() + transfers_measured()
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
     path = HERE / "results" / "latest.json"
     path.write_text(

@@ -123,10 +123,47 @@ def hop(opponent: str, count: int) -> dict[str, float]:
     return measured
 
 
+async def transfer(way: str, url: str, size: int) -> dict[str, float]:
+    """Send or fetch a file of `size` bytes, and tell how many bytes of memory that took at most."""
+    import resource
+    import tempfile
+    from pathlib import Path
+
+    from sync_async import AsyncSync, Generation
+
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # Linux counts in KiB
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file.mp4"
+        async with AsyncSync(api_key="sk", base_url=url) as client:
+            with path.open("wb") as file:
+                file.truncate(1024)
+            await client.assets.upload(path)  # all is loaded
+            path.unlink()
+            done = Generation(id="g", status="COMPLETED", output_url=f"{url}/get/{size}")
+            if way == "upload":
+                with path.open("wb") as file:
+                    file.truncate(size)
+            before, wall, cpu = peak(), time.perf_counter(), time.process_time()
+            if way == "upload":
+                moved = (await client.assets.upload(path)).size
+            else:
+                moved = (await client.generations.download(done, path)).stat().st_size
+            assert moved == size
+            return {
+                "wall": time.perf_counter() - wall,
+                "cpu": time.process_time() - cpu,
+                "memory": peak() - before,
+            }
+
+
 def main() -> None:
     """Run one workload."""
     name, opponent, url, count, in_flight = sys.argv[1:]
-    if name == "throughput":
+    if name == "transfer":
+        measured = asyncio.run(transfer(opponent, url, int(count)))
+    elif name == "throughput":
         measured = asyncio.run(throughput(opponent, url, int(count), int(in_flight)))
     else:
         measured = {"decoding": decoding, "hop": hop}[name](opponent, int(count))

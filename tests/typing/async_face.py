@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_type
 
 from sync_async import (
     ApiError,
+    Asset,
+    AsyncItems,
     AsyncSync,
     Audio,
     BatchResponse,
+    BatchRow,
     EstimatedGenerationCost,
     Generation,
     GenerationOptions,
@@ -39,6 +43,18 @@ async def use() -> None:
         assert_type(raw, RawResponse[Generation])
         assert_type(raw.data, Generation)
         assert_type(client.with_options(max_retries=0), AsyncSync)
+        assert_type(await client.lipsync("v.mp4", b"voice", output="out.mp4", on_download=print), Generation)
+        assert_type(await client.generations.run(model="m", input=inputs, on_update=print), Generation)
+        assert_type(client.generations.wait_many([job.id, job]), AsyncItems[Generation])
+        async for one in client.generations.iter(status=["FAILED"]):
+            assert_type(one, Generation)
+        assert_type(await client.generations.download(job, "out.mp4"), Path)
+        asset = await client.assets.upload("v.mp4", on_progress=print)
+        assert_type(asset, Asset)
+        assert_type([found async for found in client.assets.iter()], list[Asset])
+        assert_type(await client.batch.wait("b"), BatchResponse)
+        results = await client.batch.results("b")
+        assert_type(results["r"], BatchRow)
         try:
             await client.assets.get(id="a")
         except ApiError as error:
