@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -98,28 +99,24 @@ class Watch:
         if status != self._status and (self._progress is None or not self._status):
             say(f"{id}: {status.lower()}")
         self._status = status
-        if self._progress is not None:
-            bar = self._bar("job", 100)
-            self._progress.update(
-                bar, description=status.lower(), completed=percent or 0, figure=f"{percent or 0:.0f} %"
-            )
+        self._show("job", status.lower(), percent or 0, 100, f"{percent or 0:.0f} %")
 
     def bytes_of(self, what: str) -> OnProgress:
         """Make a listener that shows how much of a file has travelled."""
 
         def listen(done: int, total: int | None) -> None:
-            if self._progress is not None:
-                figure = f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total else f"{done / 1e6:,.1f} MB"
-                self._progress.update(self._bar(what, total), completed=done, total=total, figure=figure)
+            self._show(what, what, done, total, f"{decimal(done)} of {decimal(total)}" if total else decimal(done))
 
         return listen
 
-    def _bar(self, what: str, total: int | None) -> TaskID:
+    def _show(self, bar: str, description: str, done: float, total: float | None, figure: str) -> None:
         if self._progress is None:
-            raise AssertionError  # only asked for on a terminal
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total, figure="")
-        return self._tasks[what]
+            return
+        if bar not in self._tasks:
+            self._tasks[bar] = self._progress.add_task(description, total=total, figure=figure)
+        self._progress.update(
+            self._tasks[bar], description=description, completed=done, total=total, figure=figure
+        )
 
 
 @contextmanager
