@@ -1,0 +1,100 @@
+"""What a client's connections are, and what becomes of those that cannot be made."""
+
+from __future__ import annotations
+
+import importlib
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+
+import sync_async
+from sync_async import ApiConnectionError, AsyncSync
+from tests.conftest import Server
+
+
+async def test_many_clients_build_no_context_for_tls_of_their_own(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One takes longer than many a call, so aiohttp's own is shared."""
+    server.answer(200, [])
+    async with AsyncSync(api_key="k", base_url=server.url) as first:
+        await first.models.list()
+    built: list[Any] = []
+    make = ssl.SSLContext.__new__
+    monkeypatch.setattr(ssl.SSLContext, "__new__", lambda *args, **more: built.append(args) or make(*args, **more))
+    for _ in range(100):
+        async with AsyncSync(api_key="k", base_url=server.url) as client:
+            await client.models.list()
+    assert built == []
+
+
+async def test_neither_proxies_nor_passwords_of_the_environment_are_used(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A key is sent where the program says, and nothing is added to it."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server.answer(200, [])
+    async with AsyncSync(api_key="k", base_url=server.url) as client:
+        await client.models.list()
+    assert "Authorization" not in server.seen[0].headers
+
+
+async def test_a_host_that_has_no_address_is_named() -> None:
+    """With what was asked for, and how often."""
+    async with AsyncSync(api_key="sk-secret", base_url="http://no-such-host.invalid", max_retries=0) as client:
+        with pytest.raises(
+            ApiConnectionError, match=r"^GET /v2/assets: no connection to no-such-host\.invalid"
+        ) as caught:
+            await client.assets.list(search_query="private")
+    assert "private" not in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+    assert (caught.value.attempts, caught.value.outcome_unknown) == (1, False)
+
+
+async def test_a_certificate_that_cannot_be_trusted_ends_the_call_at_once(tmp_path: Path) -> None:
+    """Another attempt would meet the same one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    async with AsyncSync(api_key="k", base_url=f"https://127.0.0.1:{runner.addresses[0][1]}") as client:
+        with pytest.raises(
+            ApiConnectionError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"
+        ) as caught:
+            await client.models.list()
+    assert caught.value.attempts == 1
+    await runner.cleanup()
+
+
+def test_every_public_name_can_be_loaded_first() -> None:
+    """Whichever a program asks for."""
+    names = [name for name in sync_async.__all__ if name != "__version__"]
+    code = "import importlib, sys\nfor name in sys.argv[1:]:\n    getattr(importlib.import_module('sync_async'), name)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *names], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["sync_async._client", "sync_async.webhooks", "sync_async.transfer.upload", "sync_async._batch_results"],
+)
+def test_a_module_can_be_the_first_that_is_imported(module: str) -> None:
+    """No module counts on another's having been loaded before."""
+    assert importlib.import_module(module)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import {module}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
