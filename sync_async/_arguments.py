@@ -257,7 +257,7 @@ def check_composition(
     """
     if any(isinstance(item, OtherInput) for item in inputs):
         return  # a kind of input that this version does not know: the server judges
-    by_url = [item for item in inputs if not _stands_for_a_file(item, files)]
+    by_url = [item for item in inputs if not stands_for_a_file(item, files)]
     seen = [type(item).__name__ for item in by_url if isinstance(item, Video | Image)]
     seen += [kind.capitalize() for kind in files if kind in ("video", "image")]
     voices = [item for item in inputs if isinstance(item, Audio | Tts)]
@@ -274,7 +274,7 @@ def check_composition(
         raise ArgumentError("input", f"exactly one voice (Audio or Tts) is needed; {found}")
 
 
-def _stands_for_a_file(item: Input, files: Sequence[str]) -> bool:
+def stands_for_a_file(item: Input, files: Sequence[str]) -> bool:
     """Tell whether an input only names a file of the same request."""
     return (
         item.type in files

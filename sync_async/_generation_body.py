@@ -15,6 +15,7 @@ from sync_async._arguments import (
     inputs_of,
     options_of,
     segments_of,
+    stands_for_a_file,
     typed,
 )
 from sync_async._bodies import File, MultipartBody, Part, field_part, form_fields, open_file
@@ -91,9 +92,15 @@ class GenerationArguments:
         return MultipartBody(parts)
 
     def with_media(self, urls: Mapping[str, str]) -> GenerationArguments:
-        """Add inputs by kind that are at a URL."""
-        added = [INPUT_OF[kind](url=url) for kind, url in urls.items()]
-        return attrs.evolve(self, input=[*(self.input or []), *added])
+        """Add inputs by kind that are at a URL; one that only named the file of its kind gets the URL."""
+        inputs: list[Any] = inputs_of(self.input)
+        for kind, url in urls.items():
+            place = next((n for n, item in enumerate(inputs) if stands_for_a_file(item, (kind,))), None)
+            if place is None:
+                inputs.append(INPUT_OF[kind](url=url))
+            else:
+                inputs[place] = attrs.evolve(inputs[place], url=url)
+        return attrs.evolve(self, input=inputs)
 
 
 async def media_files(files: Mapping[str, File | None]) -> dict[str, MediaFile]:

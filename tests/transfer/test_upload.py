@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from sync_async import ArgumentError, AsyncSync, InternalServerError, Timeout, UnauthorizedError, UploadError
+from sync_async import (
+    ArgumentError,
+    AsyncSync,
+    Audio,
+    GenerationSegment,
+    InternalServerError,
+    SegmentAudioInput,
+    Timeout,
+    UnauthorizedError,
+    UploadError,
+)
 from sync_async.resources import _starting
 from tests.transfer.conftest import FACE, SPEECH, House, Opener
 
@@ -207,6 +217,19 @@ class TestLargeFilesOfAGeneration:
         (create,) = [seen for seen in house.sandbox.requests if seen.path == "/v2/generate"]
         assert create.headers["Content-Type"] == "application/json"
         assert len(house.stored("PUT")) == 2
+
+    async def test_an_input_that_names_the_file_gets_its_address(self, house: House, tmp_path: Path) -> None:
+        """So that segments find the voice under its name."""
+        voice = tmp_path / "voice.wav"
+        voice.write_bytes(SPEECH.read_bytes() * 20)
+        segment = GenerationSegment(start_time=0, end_time=1, audio_input=SegmentAudioInput(ref_id="a"))
+        job = await house.client.generations.create_with_files(
+            model="lipsync-2", video=FACE, audio=voice, input=[Audio(ref_id="a")], segments=[segment]
+        )
+        (named,) = [item for item in job.input if item.type == "audio"]
+        assert named.ref_id == "a"
+        assert named.url is not None
+        assert named.url.endswith("voice.wav")
 
     async def test_a_repeat_with_the_same_key_sends_no_file_and_buys_nothing(
         self, house: House, big: Path
