@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import random
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -21,6 +20,7 @@ from sync_async._errors import (
     ClosedError,
     SyncError,
 )
+from sync_async._loading import http_module, load_http
 from sync_async._request import Answer, ApiRequest, Repeat
 from sync_async._response import ApiResponse, NoAnswer, error_of
 from sync_async._retry import Failure
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("syncso")
 log.addHandler(logging.NullHandler())
 
-LONGEST_IMPORT = 10.0
-"""Seconds that a fork waits for an import in another thread."""
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 KEEPS_METHOD = (307, 308)
@@ -87,9 +85,7 @@ class Pool:
             ClosedError: The client was closed.
             SyncError: The client is in use on another loop.
         """
-        from anyio import to_thread
-
-        http = await to_thread.run_sync(_import_aiohttp)  # 0.1 s and more, which the loop need not stand still for
+        http = await load_http()
         loop = asyncio.get_running_loop()
         if self._closed:
             msg = "this client is closed; make a new one"
@@ -143,41 +139,12 @@ class Pool:
         sessions = self._own_sessions()
         self.exchange = self._storage = None
         if sessions:
-            http = _import_aiohttp()
+            http = http_module()
             for session in sessions:
                 if self._pid == os.getpid():
                     await http.close(session)
                 else:
                     http.forget(session)
-
-
-_loading = threading.Lock()
-_is_held = False
-
-
-def _import_aiohttp() -> Any:
-    """Import what a first call needs, which takes 0.1 s and more.
-
-    A child that is forked meanwhile would wait for ever for the import to end, so a fork waits for it instead.
-    """
-    with _loading:
-        from sync_async import _aiohttp, _codec  # noqa: F401  # the codec is used elsewhere
-
-    return _aiohttp
-
-
-def _hold_imports() -> None:
-    global _is_held  # noqa: PLW0603  # hooks have no other place
-    _is_held = _loading.acquire(timeout=LONGEST_IMPORT)
-
-
-def _release_imports() -> None:
-    if _is_held:
-        _loading.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold_imports, after_in_parent=_release_imports, after_in_child=_release_imports)
 
 
 class Transport:

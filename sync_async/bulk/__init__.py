@@ -1,0 +1,1 @@
+"""Bulk runs: thousands of paid jobs, none lost, none bought twice."""

@@ -1,0 +1,178 @@
+"""Reading a manifest: rows as mappings with their numbers, from any form it may come in.
+
+CSV and JSON Lines (also `.gz`), Parquet and other Arrow data (`pip install 'syncso[arrow]'`), any iterable of
+mappings. Nothing is held but the row that is read, however long the manifest is.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+
+from sync_async._errors import ArgumentError, SyncError
+
+ARROW_ROWS = 1000
+"""Rows of Arrow data that are read at once."""
+LARGEST_CELL = 16 * 1024**2
+
+
+@attrs.frozen(kw_only=True)
+class RawRow:
+    """One row as it stands in the manifest.
+
+    Attributes:
+        number: The line of a CSV or JSON Lines file, else the row, from 1.
+        values: The row's values by column; empty cells of a CSV file are left out.
+        is_text: Whether all values are text, as in a CSV file, and are yet to be read as numbers and the like.
+        problem: Why the row cannot be read, or None.
+    """
+
+    number: int
+    values: Mapping[str, Any] = attrs.field(factory=dict)
+    is_text: bool = False
+    problem: str | None = None
+
+
+Manifest = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+"""A path, an iterable of mappings, or data with `__arrow_c_stream__` (polars, duckdb, pandas, pyarrow)."""
+
+
+def read_manifest(manifest: Any) -> Iterator[RawRow]:
+    """Read the rows of a manifest one by one.
+
+    Args:
+        manifest: See `Manifest`. A file's form is told by its name: `.csv`, `.jsonl`, `.ndjson`, `.jsonl.gz`,
+            `.csv.gz`, `.parquet`.
+
+    Raises:
+        ArgumentError: There is no such file, its form is unknown, or it has no header.
+        SyncError: pyarrow is needed and not installed.
+    """
+    if isinstance(manifest, str | os.PathLike):
+        return _read_file(Path(manifest))
+    if hasattr(manifest, "__arrow_c_stream__"):
+        return _from_arrow(_arrow().RecordBatchReader.from_stream(manifest))
+    if isinstance(manifest, Mapping) or not isinstance(manifest, Iterable):
+        raise ArgumentError("manifest", f"{type(manifest).__name__} is neither a path nor a list of rows")
+    return _from_mappings(manifest)
+
+
+def _read_file(path: Path) -> Iterator[RawRow]:
+    if not path.is_file():
+        what = "is a directory" if path.is_dir() else "does not exist"
+        raise ArgumentError("manifest", f"{str(path)!r} {what}")
+    form = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    if form == "csv":
+        return _from_csv(path)
+    if form in ("jsonl", "ndjson"):
+        return _from_json_lines(path)
+    if form == "parquet":
+        return _from_arrow(_arrow("parquet").ParquetFile(path).iter_batches(batch_size=ARROW_ROWS))
+    raise ArgumentError(
+        "manifest", f"{path.name!r} is of no known form; there are .csv, .jsonl (both also .gz) and .parquet"
+    )
+
+
+def _opened(path: Path) -> IO[str]:
+    if path.name.lower().endswith(".gz"):
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _from_csv(path: Path) -> Iterator[RawRow]:
+    csv.field_size_limit(LARGEST_CELL)
+    with _opened(path) as file:
+        reader = csv.reader(file, strict=True)
+        header = _header(path, reader)
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, UnicodeDecodeError) as error:
+                yield RawRow(number=reader.line_num, problem=f"it cannot be read: {error}")
+                if isinstance(error, UnicodeDecodeError):  # nothing behind it can be, either
+                    return
+                continue
+            if cells:
+                yield _csv_row(reader.line_num, header, cells)
+
+
+def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader)]
+    except StopIteration:
+        raise ArgumentError("manifest", f"{path.name!r} is empty") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ArgumentError("manifest", f"the first line of {path.name!r} cannot be read: {error}") from error
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise ArgumentError("manifest", f"{path.name!r} has columns of the same name: {', '.join(sorted(twice))}")
+    return header
+
+
+def _csv_row(number: int, header: list[str], cells: list[str]) -> RawRow:
+    if len(cells) != len(header):
+        return RawRow(number=number, problem=f"it has {len(cells)} cells under {len(header)} columns")
+    values = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
+    return RawRow(number=number, values=values, is_text=True)
+
+
+def _from_json_lines(path: Path) -> Iterator[RawRow]:
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield _json_row(number, line)
+
+
+def _json_row(number: int, line: str) -> RawRow:
+    try:
+        values = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        return RawRow(number=number, problem=f"it is no JSON object on one line: {error}")
+    if not isinstance(values, dict):
+        return RawRow(number=number, problem=f"it is a JSON {type(values).__name__}, no object")
+    return RawRow(number=number, values={name: value for name, value in values.items() if value is not None})
+
+
+def _refuse_constant(name: str) -> None:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+def _from_arrow(batches: Iterable[Any]) -> Iterator[RawRow]:
+    number = 0
+    for batch in batches:
+        for values in batch.to_pylist():
+            number += 1
+            yield RawRow(
+                number=number, values={name: value for name, value in values.items() if value is not None}
+            )
+
+
+def _from_mappings(rows: Iterable[Any]) -> Iterator[RawRow]:
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Mapping):
+            yield RawRow(number=number, values={name: value for name, value in row.items() if value is not None})
+        else:
+            yield RawRow(number=number, problem=f"{type(row).__name__} is not a mapping of columns to values")
+
+
+def _arrow(part: str | None = None) -> Any:
+    try:
+        import pyarrow as pa
+
+        if part == "parquet":
+            import pyarrow.parquet
+
+            return pyarrow.parquet
+    except ImportError as error:
+        raise SyncError("Arrow data needs pyarrow: pip install 'syncso[arrow]'") from error
+    return pa

@@ -1,0 +1,335 @@
+"""From a row of a manifest to a job: its body checked, its local files found, all its problems told.
+
+A row is flat (`video`, `audio`, `options.sync_mode` …), the body of a create call with `item_id` and `priority`
+beside it, or a record of `POST /v2/batch`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+
+from sync_async._bodies import json_bytes
+from sync_async._errors import ArgumentError
+from sync_async._generation_body import GenerationArguments
+from sync_async._media import MIME_TYPES, kind_of, mime_type
+from sync_async.bulk.manifest import RawRow
+from sync_async.types._model import JsonObject
+from sync_async.types.inputs import Audio, ElevenLabs, Image, Tts, Video
+from sync_async.types.options import GenerationOptions
+
+ENDPOINT = "/v2/generate"
+OWN_COLUMNS = ("item_id", "priority", "video", "image", "audio", "text", "voice", "output_name")
+MEDIA = {"video": Video, "image": Image, "audio": Audio}
+BATCH_COLUMNS = frozenset({"request_id", "endpoint", "payload"})
+LARGEST_FILE = 5 * 1024**3
+LONGEST_ID = 200
+MOST_PRIORITY = 1_000_000
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """What is wrong with a row.
+
+    Attributes:
+        number: The line or row of the manifest.
+        column: The column, or None when it is the row as a whole.
+        reason: Why, and the way out.
+    """
+
+    number: int
+    column: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"row {self.number}" + (f", {self.column}" if self.column else "")
+        return f"{where}: {self.reason}"
+
+
+@attrs.frozen(kw_only=True)
+class BulkRow:
+    """A row that can be bought.
+
+    Attributes:
+        number: The line or row of the manifest.
+        item_id: Its name, unique in the run.
+        priority: Those with a higher one go first.
+        body: The body of its create call, without the inputs that are local files.
+        files: Those, by kind: `video`, `image`, `audio`.
+    """
+
+    number: int
+    item_id: str
+    priority: int = 0
+    body: JsonObject
+    files: Mapping[str, Path] = attrs.field(factory=dict)
+
+
+class RowReader:
+    """Turns rows of one manifest into jobs.
+
+    Args:
+        base: The folder against which paths are taken.
+        defaults: Columns for rows that do not have them.
+    """
+
+    def __init__(self, base: Path, defaults: Mapping[str, Any] | None = None) -> None:
+        self._base = base
+        self._defaults = dict(defaults or {})
+        self._names: set[int] = set()
+        self._unnamed: dict[str, int] = {}
+
+    def read(self, raw: RawRow) -> BulkRow | list[Problem]:
+        """Give the job of a row, or all that is wrong with it."""
+        if raw.problem is not None:
+            return [Problem(number=raw.number, column=None, reason=raw.problem)]
+        values = raw.values
+        try:
+            if BATCH_COLUMNS & values.keys():
+                values = _of_record(values)
+            values = {**self._defaults, **{_column_of(name): value for name, value in values.items()}}
+            if unknown := [_unknown(raw.number, name) for name in values if not _is_known(name)]:
+                return unknown
+            return self._job(raw, values)
+        except ArgumentError as error:
+            return [_problem_of(raw.number, error)]
+
+    def _job(self, raw: RawRow, values: Mapping[str, Any]) -> BulkRow:
+        arguments, files = self._arguments(values, is_text=raw.is_text)
+        body = GenerationArguments(**arguments).to_wire(tuple(files))
+        item_id = self._item_id(values, body, files)
+        self._claim(item_id)
+        return BulkRow(
+            number=raw.number, item_id=item_id, priority=_priority(values.get("priority")), body=body, files=files
+        )
+
+    def _arguments(self, values: Mapping[str, Any], *, is_text: bool) -> tuple[dict[str, Any], dict[str, Path]]:
+        arguments: dict[str, Any] = {"model": values.get("model")}
+        inputs, files = list(_listed(values.get("input"), is_text=is_text)), dict[str, Path]()
+        for kind, shape in MEDIA.items():
+            if kind in values:
+                medium = self._medium(kind, values[kind])
+                if isinstance(medium, Path):
+                    files[kind] = medium
+                else:
+                    inputs.append(shape(**medium))
+        if "text" in values or "voice" in values:
+            inputs.append(_speech(values.get("text"), values.get("voice")))
+        arguments["input"] = inputs or None
+        arguments["output_file_name"] = values.get("output_name", values.get("output_file_name"))
+        for name in ("webhook_url", "project_id"):
+            arguments[name] = values.get(name)
+        for name in ("options", "segments", "dub_params", "dialogue_edit"):
+            arguments[name] = _nested(name, values, is_text=is_text)
+        return arguments, files
+
+    def _medium(self, kind: str, value: Any) -> dict[str, str] | Path:
+        if isinstance(value, Path):
+            return self._file(kind, value)
+        if not isinstance(value, str):
+            raise ArgumentError(kind, f"{value!r} is no URL, no asset:ID and no path")
+        if value.startswith(("http://", "https://")):
+            return {"url": value}
+        if value.startswith("asset:"):
+            return {"asset_id": value.removeprefix("asset:").strip()}
+        return self._file(kind, Path(value))
+
+    def _file(self, kind: str, given: Path) -> Path:
+        path = given if given.is_absolute() else self._base / given
+        try:
+            size = path.stat().st_size
+            if path.is_dir():
+                raise ArgumentError(kind, f"{str(path)!r} is a directory")
+            with path.open("rb"):
+                pass
+        except FileNotFoundError:
+            near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ArgumentError(kind, f"there is no file {str(path)!r}{hint}") from None
+        except OSError as error:
+            raise ArgumentError(kind, f"{str(path)!r} cannot be read: {error.strerror}") from error
+        if not 0 < size <= LARGEST_FILE:
+            raise ArgumentError(kind, f"{str(path)!r} " + ("is empty" if not size else "has more than 5 GiB"))
+        found = kind_of(mime_type(path.name, kind) or "")
+        if found is None:
+            raise ArgumentError(
+                kind, f"{path.name!r} is of no known type; there are {' '.join(sorted(MIME_TYPES))}"
+            )
+        if found != kind:
+            raise ArgumentError(kind, f"{path.name!r} is of type {found}; it belongs into the column {found}")
+        return path
+
+    def _item_id(self, values: Mapping[str, Any], body: JsonObject, files: Mapping[str, Path]) -> str:
+        """Take the row's own name, or make one of what it asks for, the same wherever the row stands."""
+        if "item_id" in values:
+            return _checked_id(values["item_id"])
+        payload = {**body, "files": {kind: str(path) for kind, path in files.items()}}
+        name = f"p-{hashlib.sha256(json_bytes(payload)).hexdigest()[:16]}"
+        count = self._unnamed[name] = self._unnamed.get(name, 0) + 1
+        return name if count == 1 else f"{name}-{count}"
+
+    def _claim(self, item_id: str) -> None:
+        # a hash for each row, since the names of a million rows would be too much to keep
+        name = hash(output_stem(item_id).lower())
+        if name in self._names:
+            raise ArgumentError(
+                "item_id",
+                f"{item_id!r} stands twice, or differs from another in case or signs only; outputs need names",
+            )
+        self._names.add(name)
+
+
+def output_stem(item_id: str) -> str:
+    """Give the name of an item's files: letters, digits, `.`, `_` and `-`."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", item_id).strip(".")[:120] or "_"
+
+
+def _known_columns() -> Iterator[str]:
+    yield from OWN_COLUMNS
+    yield from attrs.fields_dict(GenerationArguments)
+    for field in attrs.fields(GenerationOptions):
+        if field.init and field.alias != "extra":
+            yield f"options.{field.alias}"
+
+
+def _is_known(name: str) -> bool:
+    if not isinstance(name, str):
+        return False
+    head, dot, _ = name.partition(".")
+    return name in KNOWN or (bool(dot) and head in ("dub_params", "dialogue_edit")) or _is_deep_option(name)
+
+
+def _is_deep_option(name: str) -> bool:
+    return any(name.startswith(f"{known}.") for known in KNOWN if known.startswith("options."))
+
+
+KNOWN = frozenset(_known_columns())
+
+
+def _column_of(name: Any) -> Any:
+    """Take the API's own spelling for a column, too."""
+    snake = _snake(name) if isinstance(name, str) else name
+    return snake if snake in KNOWN else name
+
+
+def _unknown(number: int, name: Any) -> Problem:
+    near = difflib.get_close_matches(str(name).replace("-", "_").lower(), KNOWN, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(KNOWN))}"
+    return Problem(number=number, column=str(name), reason=f"there is no such column; {hint}")
+
+
+def _of_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take a record of the batch API apart, whose payload is the body of a create call."""
+    if more := values.keys() - BATCH_COLUMNS - {"priority"}:
+        raise ArgumentError(min(more), "it does not belong into a record of the batch API")
+    if values.get("endpoint", ENDPOINT) != ENDPOINT:
+        raise ArgumentError("endpoint", f"{values['endpoint']!r} is not {ENDPOINT!r}")
+    payload = values.get("payload")
+    if isinstance(payload, str):  # as in a cell of a CSV file
+        payload = _json("payload", payload)
+    if not isinstance(payload, Mapping):
+        raise ArgumentError("payload", "it is missing; it is the JSON body of a generation")
+    record = {_snake(name): value for name, value in payload.items()}
+    if "request_id" not in values:
+        raise ArgumentError("request_id", "it is missing; each record needs one of its own")
+    record["item_id"] = values["request_id"]
+    return {**record, **({"priority": values["priority"]} if "priority" in values else {})}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: "_" + found[1].lower(), name)
+
+
+def _nested(name: str, values: Mapping[str, Any], *, is_text: bool) -> Any:
+    """Put the columns of a nested object together: `options`, `options.sync_mode` and deeper ones."""
+    whole = values.get(name)
+    if isinstance(whole, str):
+        whole = _json(name, whole)
+    parts = {path: value for path, value in values.items() if path.startswith(f"{name}.")}
+    if not parts:
+        return whole
+    made: dict[str, Any] = dict(whole) if isinstance(whole, Mapping) else {}
+    for path, value in parts.items():
+        *way, last = path.split(".")[1:]
+        place = made
+        for step in way:
+            place = place.setdefault(step, {})
+        place[last] = _typed_cell(path, value) if is_text and isinstance(value, str) else value
+    return made
+
+
+def _typed_cell(path: str, text: str) -> Any:
+    """Read a cell as what its column holds: text stays text, all else is JSON."""
+    field = attrs.fields_dict(GenerationOptions).get(path.split(".")[1]) if path.startswith("options.") else None
+    if path.count(".") == 1 and field is not None and "str" in _names_of(field.type):
+        return text
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
+    except ValueError:
+        if field is not None and path.count(".") == 1:
+            raise ArgumentError(path, f"{text!r} is not a value of this column") from None
+        return text
+
+
+def _names_of(shape: Any) -> str:
+    return f"{shape} {' '.join(str(part) for part in get_args(shape))}"
+
+
+def _listed(value: Any, *, is_text: bool) -> list[Any]:
+    if value is None:
+        return []
+    if is_text or isinstance(value, str):
+        value = _json("input", value)
+    if not isinstance(value, list | tuple):
+        raise ArgumentError("input", f"{type(value).__name__} is not a list of inputs")
+    return list(value)
+
+
+def _json(column: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ArgumentError(column, f"it is no JSON: {error}") from None
+
+
+def _speech(text: Any, voice: Any) -> Tts:
+    if text is None or voice is None:
+        missing = "text" if text is None else "voice"
+        raise ArgumentError(missing, "text and voice belong together: what is said, and who says it")
+    return Tts(provider=ElevenLabs(voice_id=str(voice), script=str(text)))
+
+
+def _priority(value: Any) -> int:
+    try:
+        number = int(value or 0)
+    except (TypeError, ValueError):
+        raise ArgumentError("priority", f"{value!r} is not a whole number") from None
+    if (isinstance(value, float) and value != number) or abs(number) > MOST_PRIORITY:
+        raise ArgumentError("priority", f"{value!r} is not a whole number of at most {MOST_PRIORITY:,}")
+    return number
+
+
+def _checked_id(value: Any) -> str:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text.strip() or len(text) > LONGEST_ID or not text.isprintable():
+        raise ArgumentError("item_id", f"{value!r} is not a name of 1 to {LONGEST_ID} printable characters")
+    return text.strip()
+
+
+def _names_beside(path: Path) -> list[str]:
+    try:
+        return [other.name for other in path.parent.iterdir()][:10_000]
+    except OSError:
+        return []
+
+
+def _problem_of(number: int, error: ArgumentError) -> Problem:
+    column = "output_name" if error.argument == "output_file_name" else error.argument
+    return Problem(number=number, column=column, reason=str(error).removeprefix(f"{error.argument}: "))
