@@ -17,7 +17,7 @@ _is_held = False
 
 
 async def load_http() -> Any:
-    """Give the module that knows aiohttp, imported in a thread: the loop need not stand still for 0.1 s and more."""
+    """Give the module that knows aiohttp, imported in a thread: it takes 0.1 s and more, and the loop goes on."""
     if "sync_async._aiohttp" in sys.modules and not _loading.locked():
         return http_module()
     loop = asyncio.get_running_loop()
@@ -42,6 +42,7 @@ def http_module() -> Any:
     A child that is forked meanwhile would wait for ever for the import to end, so a fork waits for it instead.
     """
     with _loading:
+        import concurrent.futures.thread  # noqa: F401  # for looking up addresses
         import encodings.idna  # noqa: F401
 
         from sync_async import _aiohttp, _codec  # noqa: F401
