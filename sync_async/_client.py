@@ -36,6 +36,7 @@ from sync_async.resources._resource import Caller
 from sync_async.resources._starting import CREATE, naming, start_generation
 from sync_async.resources.assets import AsyncAssets
 from sync_async.resources.batch import AsyncBatch
+from sync_async.resources.bulk import AsyncBulk
 from sync_async.resources.generations import AsyncGenerations
 from sync_async.resources.models import AsyncModels
 from sync_async.types.generations import Generation
@@ -81,6 +82,7 @@ class AsyncSync:
 
     assets: AsyncAssets
     batch: AsyncBatch
+    bulk: AsyncBulk
     generations: AsyncGenerations
     models: AsyncModels
 
@@ -115,6 +117,7 @@ class AsyncSync:
         caller = Caller(transport)
         self.assets = AsyncAssets(caller)
         self.batch = AsyncBatch(caller)
+        self.bulk = AsyncBulk(caller)
         self.generations = AsyncGenerations(caller)
         self.models = AsyncModels(caller)
 

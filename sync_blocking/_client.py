@@ -29,6 +29,7 @@ from sync_blocking._facade import ClientFacade, blocking, outcome_of
 from sync_blocking._loop import Portal
 from sync_blocking.resources.assets import Assets
 from sync_blocking.resources.batch import Batch
+from sync_blocking.resources.bulk import Bulk
 from sync_blocking.resources.generations import Generations
 from sync_blocking.resources.models import Models
 
@@ -66,6 +67,7 @@ class Sync(ClientFacade):
 
     assets: Assets
     batch: Batch
+    bulk: Bulk
     generations: Generations
     models: Models
 
@@ -101,6 +103,7 @@ class Sync(ClientFacade):
         self._portal = portal
         self.assets = Assets(client.assets, portal)
         self.batch = Batch(client.batch, portal)
+        self.bulk = Bulk(client.bulk, portal)
         self.generations = Generations(client.generations, portal)
         self.models = Models(client.models, portal)
 

@@ -78,6 +78,7 @@ class Plan:
         files: How many local files there are, each counted once.
         file_bytes: How large they are together.
         job_seconds: Seconds that all jobs take together, one after the other, by the models' usual times.
+        longest_job_seconds: Seconds of the longest of them; a run takes no less.
     """
 
     rows: int = 0
@@ -88,6 +89,7 @@ class Plan:
     files: int = 0
     file_bytes: int = 0
     job_seconds: float = 0.0
+    longest_job_seconds: float = 0.0
 
     @property
     def price(self) -> Decimal:
@@ -106,7 +108,7 @@ class Plan:
             slots: Generations that may run at once.
             posts_per_minute: Create calls a minute.
         """
-        return max(self.job_seconds / slots, self.rows * 60 / posts_per_minute)
+        return max(self.job_seconds / slots, self.rows * 60 / posts_per_minute, self.longest_job_seconds)
 
     def bound_by(self, slots: int, posts_per_minute: float = POSTS_PER_MINUTE) -> str:
         """Tell what the time depends on: `concurrency`, or the `request rate`."""
@@ -174,7 +176,9 @@ class Planner:
         plan.rows += 1
         output = output_of(row.body, {kind: self._media[path] for kind, path in row.files.items()})
         own, each = USUAL_SECONDS.get(row.body["model"], OTHER_SECONDS)
-        plan.job_seconds += own + each * (UNKNOWN_LENGTH if output.seconds is None else output.seconds)
+        seconds = own + each * (UNKNOWN_LENGTH if output.seconds is None else output.seconds)
+        plan.job_seconds += seconds
+        plan.longest_job_seconds = max(plan.longest_job_seconds, seconds)
         model = plan.models.setdefault(row.body["model"], ModelPlan())
         model.count(output, await self._price(row.body["model"], output))
 

@@ -211,6 +211,8 @@ def _is_deep_option(name: str) -> bool:
 
 
 KNOWN = frozenset(_known_columns())
+OPTIONS = attrs.fields_dict(attrs.resolve_types(GenerationOptions))
+"""The options with their types, which tell how a cell of text is to be read."""
 
 
 def _column_of(name: Any) -> Any:
@@ -267,7 +269,7 @@ def _nested(name: str, values: Mapping[str, Any], *, is_text: bool) -> Any:
 
 def _typed_cell(path: str, text: str) -> Any:
     """Read a cell as what its column holds: text stays text, all else is JSON."""
-    field = attrs.fields_dict(GenerationOptions).get(path.split(".")[1]) if path.startswith("options.") else None
+    field = OPTIONS.get(path.split(".")[1]) if path.startswith("options.") else None
     if path.count(".") == 1 and field is not None and "str" in _names_of(field.type):
         return text
     try:

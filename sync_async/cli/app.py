@@ -24,6 +24,7 @@ from sync_async import (
     __version__,
 )
 from sync_async.cli import screen
+from sync_async.cli.bulk import bulk
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ batch = typer.Typer(help="Look at batches.", no_args_is_help=True)
 app.add_typer(assets, name="assets")
 app.add_typer(generations, name="generations")
 app.add_typer(batch, name="batch")
+app.add_typer(bulk, name="bulk")
 
 
 class _InterruptedError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -54,11 +54,22 @@ def show_table(rows: Sequence[ApiObject], columns: Sequence[str]) -> None:
 
 def show_fields(thing: ApiObject) -> None:
     """Print one result, a field a line, signed links cut to what they lead to."""
+    show_facts(
+        {name: value if isinstance(value, str) else _json(value) for name, value in thing.to_dict().items()}
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def show_facts(facts: Mapping[str, str]) -> None:
+    """Print names and what belongs to them, a line each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in thing.to_dict().items():
-        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    for name, value in facts.items():
+        table.add_row(name, value)
     out.print(table)
 
 

@@ -9,6 +9,7 @@ SOURCES = {
     "_client.py": "_client.py",
     "resources/assets.py": "resources/assets.py",
     "resources/batch.py": "resources/batch.py",
+    "resources/bulk.py": "resources/bulk.py",
     "resources/generations.py": "resources/generations.py",
     "resources/models.py": "resources/models.py",
 }
@@ -22,6 +23,7 @@ RENAMES = {
     "AsyncAssetsWithRawResponse": "AssetsWithRawResponse",
     "AsyncBatch": "Batch",
     "AsyncBatchWithRawResponse": "BatchWithRawResponse",
+    "AsyncBulk": "Bulk",
     "AsyncGenerations": "Generations",
     "AsyncGenerationsWithRawResponse": "GenerationsWithRawResponse",
     "AsyncModels": "Models",

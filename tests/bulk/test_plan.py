@@ -103,6 +103,8 @@ async def test_the_time_is_littles_law_and_says_what_binds() -> None:
     assert made.bound_by(slots=3) == "concurrency"
     assert made.seconds(slots=500) == 1000
     assert made.bound_by(slots=500) == "request rate"
+    few = await plan([row(item_id="a")])
+    assert few.seconds(slots=15) == few.longest_job_seconds == pytest.approx(94, rel=0.01)
     assert made.seconds(slots=500, posts_per_minute=600) == pytest.approx(188, rel=0.01)
 
 
