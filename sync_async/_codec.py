@@ -90,7 +90,8 @@ def _make_converter(*, detailed: bool) -> Converter:
     converter.register_unstructure_hook(datetime, wire_time)
     converter.register_structure_hook_func(_is_word, _text)
     converter.register_structure_hook_func(_is_optional_word, _optional_text)
-    converter.register_structure_hook_func(lambda t: t == Input, functools.partial(_input, converter))
+    converter.register_structure_hook_factory(_is_optional, lambda shape: _optional(shape, converter))
+    converter.register_structure_hook_factory(lambda t: t == Input, lambda _: _input(converter))
     converter.register_structure_hook_func(
         lambda t: t == CreateBatchResponse, functools.partial(_batch_answer, converter)
     )
@@ -164,14 +165,34 @@ def _time(value: Any, _: Any) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def _input(converter: Converter, value: Any, _: Any) -> ApiObject:
-    if type(value) is not dict:
-        raise TypeError(_not("an object", value))
-    kind = value.get("type")
-    if type(kind) is not str:
-        msg = f"'type' is {_brief(kind)}, not the kind of input"
-        raise TypeError(msg)
-    return converter.structure(value, INPUT_KINDS.get(kind, OtherInput))
+def _is_optional(shape: Any) -> bool:
+    parts = get_args(shape)
+    return len(parts) == 2 and type(None) in parts and not _is_optional_word(shape)  # noqa: PLR2004
+
+
+def _optional(shape: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    """Look the hook of the other part up once, and not for each value."""
+    (part,) = (part for part in get_args(shape) if part is not type(None))
+    structure = converter.get_structure_hook(part)
+    return lambda value, _: None if value is None else structure(value, part)
+
+
+def _input(converter: Converter) -> Callable[[Any, Any], ApiObject]:
+    shapes: dict[str, type[ApiObject]] = {**INPUT_KINDS}
+    hooks = {shape: converter.get_structure_hook(shape) for shape in (*shapes.values(), OtherInput)}
+
+    def structure(value: Any, _: Any) -> ApiObject:
+        if type(value) is not dict:
+            raise TypeError(_not("an object", value))
+        kind = value.get("type")
+        if type(kind) is not str:
+            msg = f"'type' is {_brief(kind)}, not the kind of input"
+            raise TypeError(msg)
+        shape = shapes.get(kind, OtherInput)
+        made: ApiObject = hooks[shape](value, shape)
+        return made
+
+    return structure
 
 
 def _batch_answer(converter: Converter, value: Any, _: Any) -> ApiObject:
