@@ -42,7 +42,6 @@ def http_module() -> Any:
     A child that is forked meanwhile would wait for ever for the import to end, so a fork waits for it instead.
     """
     with _loading:
-        import concurrent.futures.thread  # noqa: F401  # for looking up addresses
         import encodings.idna  # noqa: F401
 
         from sync_async import _aiohttp, _codec  # noqa: F401
