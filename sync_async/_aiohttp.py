@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
 
 import aiohttp
 import attrs
@@ -17,8 +19,10 @@ from yarl import URL
 
 from sync_async._bodies import Body, MultipartBody
 from sync_async._errors import ClosedError
+from sync_async._forks import lookups
 from sync_async._response import ApiResponse, NoAnswer
 from sync_async._settings import Timeout
+from sync_async._threads import in_own_thread
 
 T = TypeVar("T")
 
@@ -45,13 +49,39 @@ class GuardedConnector(aiohttp.TCPConnector):
             super().__del__(*args)
 
 
+class Lookup:
+    """The part of an event loop that aiohttp asks for the addresses of hosts."""
+
+    async def getaddrinfo(self, host: str, port: int, **settings: Any) -> Any:
+        """Do as the loop does, but in a thread that nobody has to wait for."""
+        return await self._ask(partial(socket.getaddrinfo, host, port, **settings))
+
+    async def getnameinfo(self, address: Any, flags: int = 0) -> Any:
+        """Do as the loop does."""
+        return await self._ask(partial(socket.getnameinfo, address, flags))
+
+    async def _ask(self, function: Callable[[], Any]) -> Any:
+        def ask() -> Any:
+            with lookups.under_way():
+                return function()
+
+        return await in_own_thread(ask)
+
+
+def _make_connector() -> aiohttp.TCPConnector:
+    resolver = None
+    if aiohttp.DefaultResolver is aiohttp.ThreadedResolver:  # the other one has its own way
+        resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", Lookup()))
+    return GuardedConnector(limit=0, resolver=resolver)
+
+
 def make_session(*, beside: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
     """Make a session without cookies, without hidden repeats and without a limit of its own.
 
     Args:
         beside: A session whose connections are to be used, but nothing else of it.
     """
-    connector = GuardedConnector(limit=0) if beside is None else beside.connector
+    connector = _make_connector() if beside is None else beside.connector
     session = aiohttp.ClientSession(
         connector=connector,  # without limit: the transport queues, before any timeout starts to run
         connector_owner=beside is None,
@@ -239,15 +269,3 @@ def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the answer is not HTTP ({type(error).__name__}: {error.message})"
     return f"the connection failed ({type(error).__name__}: {error})"
-
-
-async def close(session: aiohttp.ClientSession) -> None:
-    """Close a session, and let the loop take the turn in which its plain connections end."""
-    await session.close()
-    await asyncio.sleep(0)
-
-
-def forget(session: aiohttp.ClientSession) -> None:
-    """Let go of a session inherited through a fork without touching its sockets."""
-    if not session.closed:
-        session.detach()

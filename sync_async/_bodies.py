@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 import attrs
 
 from sync_async._errors import ArgumentError
+from sync_async._loading import in_thread
 
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 16
@@ -80,9 +81,7 @@ class PathSource:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read the file; what it holds must still be what was announced."""
-        from anyio import to_thread
-
-        file = await to_thread.run_sync(self.path.open, "rb")
+        file = await in_thread(self.path.open, "rb")
         try:
             async for chunk in _read(file, self.size, self.argument):
                 yield chunk
@@ -102,9 +101,7 @@ class FileSource:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Rewind and read."""
-        from anyio import to_thread
-
-        await to_thread.run_sync(self.file.seek, self.start)
+        await in_thread(self.file.seek, self.start)
         async for chunk in _read(self.file, self.size, self.argument):
             yield chunk
 
@@ -120,24 +117,20 @@ class StreamSource:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read to the end."""
-        from anyio import to_thread
-
-        while chunk := await to_thread.run_sync(self.file.read, CHUNK_BYTES):
+        while chunk := await in_thread(self.file.read, CHUNK_BYTES):
             yield chunk
 
 
 async def _read(file: IO[bytes], size: int, argument: str) -> AsyncIterator[bytes]:
     """Read exactly `size` bytes; fewer or more mean that the file changed under us."""
-    from anyio import to_thread
-
     left = size
     while left:
-        chunk = await to_thread.run_sync(file.read, min(CHUNK_BYTES, left))
+        chunk = await in_thread(file.read, min(CHUNK_BYTES, left))
         if not chunk:
             raise ArgumentError(argument, f"the file became shorter while it was sent: {left} bytes are missing")
         left -= len(chunk)
         # looked at before the last chunk leaves, after which the server may take the file for complete
-        if not left and await to_thread.run_sync(lambda: bool(file.read(1))):
+        if not left and await in_thread(lambda: bool(file.read(1))):
             raise ArgumentError(argument, "the file became longer while it was sent; wait until it is complete")
         yield chunk
 
@@ -263,9 +256,7 @@ async def open_file(argument: str, file: Any, *, is_text: Callable[[str], bool] 
     Raises:
         ArgumentError: There is no such file, it is a directory, empty or unreadable, or is no file at all.
     """
-    from anyio import to_thread
-
-    return await to_thread.run_sync(_take_with_head, argument, file, is_text)
+    return await in_thread(_take_with_head, argument, file, is_text)
 
 
 def _take_with_head(argument: str, file: Any, is_text: Callable[[str], bool]) -> NamedFile:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from sync_async._errors import ArgumentError
+from sync_async._forks import imports
 from sync_async._generation_body import GenerationArguments
 from sync_async._keywords import explains_keywords
 from sync_async._lipsync import Medium, sort
@@ -213,7 +214,8 @@ class AsyncSync:
         Example:
             await client.lipsync("face.mp4", "speech.wav", output="talking.mp4")
         """
-        from sync_async.transfer.partial_file import destination
+        with imports.under_way():
+            from sync_async.transfer.partial_file import destination
 
         if output is not None:
             destination(output, None, overwrite=overwrite, argument="output")  # before anything is paid for

@@ -3,61 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
-import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple
 
-LONGEST_IMPORT = 10.0
-"""Seconds that a fork waits for an import in another thread."""
+from sync_async._forks import imports
+from sync_async._threads import in_own_thread
 
-_loading = threading.Lock()
-_is_held = False
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+_http: Any = None
+_under_way: dict[asyncio.AbstractEventLoop, asyncio.Task[Any]] = {}
+_run_sync: Any = None
 
 
 async def load_http() -> Any:
     """Give the module that knows aiohttp, imported in a thread: it takes 0.1 s and more, and the loop goes on."""
-    if "sync_async._aiohttp" in sys.modules and not _loading.locked():
-        return http_module()
+    if _http is not None:
+        return _http
     loop = asyncio.get_running_loop()
-    loaded = loop.create_future()
-
-    def load() -> None:
-        try:
-            outcome, settle = http_module(), loaded.set_result
-        except BaseException as error:  # noqa: BLE001  # raised where it is awaited
-            outcome, settle = error, loaded.set_exception
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(lambda: loaded.done() or settle(outcome))
-
-    # no pool of threads, whose own modules would be imported outside of the lock
-    threading.Thread(target=load, name="syncso import", daemon=True).start()
-    return await loaded
+    load = _under_way.get(loop)
+    if load is None:  # one thread is enough for a thousand first calls
+        load = _under_way[loop] = loop.create_task(in_own_thread(_import_http))
+        load.add_done_callback(lambda _: _under_way.pop(loop))
+    return await asyncio.shield(load)
 
 
-def http_module() -> Any:
-    """Give the module that knows aiohttp, imported with all that a first call needs and others import late.
+def _import_http() -> Any:
+    global _http  # noqa: PLW0603  # sys.modules has modules that are not ready
+    with imports.under_way():
+        import encodings.idna  # noqa: F401  # for the names of hosts
 
-    A child that is forked meanwhile would wait for ever for the import to end, so a fork waits for it instead.
-    """
-    with _loading:
-        import encodings.idna  # noqa: F401
+        # the others are imported where few programs need them, on the loop, which need not stand still for them
+        from sync_async import _aiohttp, _batch_results, _codec, _storage  # noqa: F401
+        from sync_async.transfer import download, upload  # noqa: F401
+        from sync_async.types import error_body  # noqa: F401
 
-        from sync_async import _aiohttp, _codec  # noqa: F401
-
-    return _aiohttp
-
-
-def _hold_imports() -> None:
-    global _is_held  # noqa: PLW0603  # hooks have no other place
-    _is_held = _loading.acquire(timeout=LONGEST_IMPORT)
+    _http = _aiohttp
+    return _http
 
 
-def _release_imports() -> None:
-    if _is_held:
-        _loading.release()
+async def in_thread(function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """Call a function in a thread of anyio's; a cancelled call waits until it is through."""
+    run_sync = _run_sync or _import_anyio()
+    outcome: T = await run_sync(function, *arguments)
+    return outcome
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold_imports, after_in_parent=_release_imports, after_in_child=_release_imports)
+def _import_anyio() -> Any:
+    global _run_sync  # noqa: PLW0603  # as above
+    with imports.under_way():
+        from anyio import get_cancelled_exc_class, to_thread
+
+        get_cancelled_exc_class()  # loads the part for asyncio, which it would do later
+    _run_sync = to_thread.run_sync
+    return _run_sync

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -20,7 +21,7 @@ from sync_async._errors import (
     ClosedError,
     SyncError,
 )
-from sync_async._loading import http_module, load_http
+from sync_async._loading import load_http
 from sync_async._request import Answer, ApiRequest, Repeat
 from sync_async._response import ApiResponse, NoAnswer, error_of
 from sync_async._retry import Failure
@@ -91,7 +92,7 @@ class Pool:
             msg = "this client is closed; make a new one"
             raise ClosedError(msg)
         if self.exchange is not None and self._pid != os.getpid():
-            self._forget(http)
+            self.forget()
         if self.exchange is not None and self.loop is not loop:
             raise SyncError(
                 f"this client is in use on another event loop ({self.loop!r}, now {loop!r}); make one client "
@@ -103,6 +104,7 @@ class Pool:
 
     def _start(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self.exchange = exchange
+        _pools.add(self)
         self.slots = asyncio.Semaphore(self._max_connections)
         self.loop, self._pid = loop, os.getpid()
 
@@ -123,10 +125,11 @@ class Pool:
             self._storage = Storage(session=session, proxy=self._proxy, timeout=timeout)
         return attrs.evolve(self._storage, timeout=timeout)
 
-    def _forget(self, http: Any) -> None:
-        """Leave connections that were inherited through a fork to the parent."""
+    def forget(self) -> None:
+        """Let go of connections that were inherited through a fork, without touching their sockets."""
         for session in self._own_sessions():
-            http.forget(session)
+            if not session.closed:
+                session.detach()
         self.exchange = self._storage = None
 
     def _own_sessions(self) -> list[aiohttp.ClientSession]:
@@ -136,15 +139,26 @@ class Pool:
     async def close(self) -> None:
         """Close the sessions that are ours; closing twice is fine."""
         self._closed = True
+        if self._pid != os.getpid():
+            self.forget()
         sessions = self._own_sessions()
         self.exchange = self._storage = None
-        if sessions:
-            http = http_module()
-            for session in sessions:
-                if self._pid == os.getpid():
-                    await http.close(session)
-                else:
-                    http.forget(session)
+        for session in sessions:
+            await session.close()
+            await asyncio.sleep(0)  # the turn of the loop in which plain connections end
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _leave_connections() -> None:
+    """Leave all connections to the parent; collecting them in the child would complain that nobody closed them."""
+    for pool in tuple(_pools):
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_connections)
 
 
 class Transport:

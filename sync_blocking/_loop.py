@@ -71,6 +71,7 @@ class _Runner:
         self.is_stopped = False
         self.cause_of_death: BaseException | None = None
         self._is_ready = threading.Event()
+        self._left: tuple[Any, ...] = ()
         # a thread that inherited its starter's context, as newer ones do, would keep it alive
         context: dict[str, Any] = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
         self.thread = threading.Thread(target=self._main, name="syncso event loop", daemon=True, **context)
@@ -164,6 +165,14 @@ class _Runner:
         error = SyncError(f"the private event loop died of {self.cause_of_death!r}; make a new client")
         error.__cause__ = self.cause_of_death
         return error
+
+    def leave_to_parent(self) -> None:
+        """Listen to nothing in a forked child: under gevent the thread is a greenlet, which lives on there."""
+        selector: Any = getattr(self.loop, "_selector", None) if self.is_ready() else None
+        if type(selector).__module__.startswith("gevent."):  # it would take what is sent to the parent's
+            self._left = tuple(selector.get_map().values())  # kept, since sockets that are let go of complain
+            for key in self._left:
+                selector.unregister(key.fileobj)
 
     async def shut(self, lease: _Lease) -> None:
         """Close a client; with the last one goes the thread."""
@@ -265,7 +274,7 @@ class Portal:
         runner = _claim_closing(self._lease)
         if runner is None:
             return
-        if runner.is_here():
+        if runner.is_here() or _is_inside():
             runner.post_work(runner.forget, self._lease)
             return
         call = Call(runner.shut(self._lease), _NOBODY)
@@ -286,11 +295,17 @@ class Portal:
 
 _NOBODY = Owner()
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+"""A signal handler or a `__del__` of the caller's may close a client while its thread is inside."""
 _pid = os.getpid()
 _current: _Runner | None = None
 _living: set[_Runner] = set()
 _is_exiting = False
+
+
+def _is_inside() -> bool:
+    """Tell whether this thread has the lock: a signal or the collector has struck, and the loop needs the lock."""
+    return bool(_lock._is_owned())  # type: ignore[attr-defined]  # noqa: SLF001  # as Condition asks
 
 
 def _admit(lease: _Lease, coroutine: Coroutine[Any, Any, Any]) -> _Runner:
@@ -324,6 +339,9 @@ def _attach(lease: _Lease) -> _Runner:
             _current = _start()
         _current.leases.add(lease)
         lease.runner = _current
+        if lease.closed:  # by a signal handler, which may come while the loop starts
+            _current.post_work(_current.forget, lease)
+            raise ClosedError(CLOSED)
         return _current
 
 
@@ -394,9 +412,11 @@ def _let_hear(calls: Iterable[Call]) -> None:
 def _begin_anew() -> None:
     """Leave all to the parent: in a forked child there is no thread, and the lock may be held for ever."""
     global _lock, _pid, _current  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _pid = os.getpid()
     _current = None
+    for runner in tuple(_living):
+        runner.leave_to_parent()
     _living.clear()
 
 

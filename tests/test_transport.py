@@ -32,7 +32,6 @@ from sync_async import (
     SyncError,
     Timeout,
     Video,
-    _aiohttp,
 )
 from tests.conftest import GENERATION, Server
 
@@ -561,9 +560,7 @@ def test_a_client_on_a_second_loop_says_so() -> None:
     asyncio.run(use())
     with pytest.raises(SyncError, match="another event loop"):
         asyncio.run(client.models.list())
-    exchange = client._transport.pool.exchange
-    assert exchange is not None
-    _aiohttp.forget(exchange.session)  # its loop is gone, so nobody can close it politely
+    client._transport.pool.forget()  # its loop is gone, so nobody can close it politely
 
 
 async def test_requests_go_through_a_mocked_aiohttp(client: AsyncSync) -> None:

@@ -10,6 +10,7 @@ import attrs
 from sync_async._arguments import checked_limit
 from sync_async._bodies import File, open_file
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError
+from sync_async._forks import imports
 from sync_async._items import AsyncItems
 from sync_async._listeners import OnProgress
 from sync_async._media import MediaFile, kind_of, media_file
@@ -175,7 +176,8 @@ class AsyncAssets(Resource):
 
         Source: https://sync.so/docs/developer-guides/asset-uploads
         """
-        from sync_async.transfer.upload import upload
+        with imports.under_way():
+            from sync_async.transfer.upload import upload
 
         options = as_request_options(request_options)
         media = await _media(file, type)

@@ -14,6 +14,7 @@ from sync_async import _retry
 from sync_async._arguments import checked_generation_id, checked_generation_ids
 from sync_async._bodies import File
 from sync_async._errors import ArgumentError, GenerationFailedError, NotFoundError
+from sync_async._forks import imports
 from sync_async._generation_body import GenerationArguments, media_files
 from sync_async._items import AsyncItems
 from sync_async._listeners import OnProgress
@@ -495,8 +496,9 @@ class AsyncGenerations(Resource):
         Example:
             path = await client.generations.download(done, "out.mp4")
         """
-        from sync_async.transfer.download import Download, name_of_output
-        from sync_async.transfer.partial_file import destination
+        with imports.under_way():
+            from sync_async.transfer.download import Download, name_of_output
+            from sync_async.transfer.partial_file import destination
 
         id = checked_generation_id("generation", generation)
         known = generation if isinstance(generation, Generation) else None

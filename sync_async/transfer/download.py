@@ -17,6 +17,7 @@ import attrs
 from sync_async import _retry
 from sync_async._errors import DownloadError
 from sync_async._listeners import OnProgress, tell
+from sync_async._loading import in_thread
 from sync_async._response import NoAnswer
 from sync_async._retry import Failure
 from sync_async._transport import Transport, failure_of
@@ -185,10 +186,8 @@ class Download:
 
     async def _on_disk(self, work: Callable[[], object]) -> None:
         """Do work on the disk, in a thread; what the disk refuses names the part."""
-        from anyio import to_thread
-
         try:
-            await to_thread.run_sync(work)
+            await in_thread(work)
         except OSError as error:
             raise self._error("this machine", "write", f"{error.strerror or error}") from error
 

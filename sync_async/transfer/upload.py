@@ -19,6 +19,7 @@ from sync_async import _retry
 from sync_async._bodies import BytesSource, FileSource, PathSource, Source, StreamSource
 from sync_async._errors import ArgumentError, UploadError
 from sync_async._listeners import OnProgress, tell
+from sync_async._loading import in_thread
 from sync_async._media import MediaFile
 from sync_async._request import Endpoint, Repeat, make_request
 from sync_async._response import NoAnswer, value_of
@@ -97,13 +98,12 @@ async def upload(
 
 async def _kept(stream: StreamSource, copy: IO[bytes]) -> FileSource:
     """Write what cannot be read twice, and has no known length, to a temporary file."""
-    from anyio import to_thread
 
     def keep() -> int:
         shutil.copyfileobj(stream.file, copy)
         return copy.tell()
 
-    size = await to_thread.run_sync(keep)
+    size = await in_thread(keep)
     if not size:
         raise ArgumentError(stream.argument, "there is nothing to read in it")
     return FileSource(stream.argument, copy, 0, size)
@@ -118,9 +118,7 @@ async def address_of(transport: Transport, file: MediaFile, on_progress: OnProgr
     Raises:
         ArgumentError, UploadError, ApiError, ApiConnectionError: As for `upload`.
     """
-    from anyio import to_thread
-
-    identity, now = await to_thread.run_sync(_identity, file), asyncio.get_running_loop().time()
+    identity, now = await in_thread(_identity, file), asyncio.get_running_loop().time()
     url, until = transport.addresses.get(identity, ("", 0.0))
     if identity is not None and now < until:
         return url

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +45,29 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def run(sandbox: Sandbox, tmp_path: Path) -> Script:
-    """Run a script against the sandbox; nothing may stand on stderr, and the exit code is 0."""
+    """Run a script against the sandbox and give its lines.
+
+    Nothing may stand on stderr but `errors`. Ctrl-C comes `after` so many seconds whenever the script says
+    "interrupt me". With `ends_within`, the process ends in so many seconds from its last line.
+    """
 
     def run_script(
         code: str,
         *options: str,
         interrupt: bool = False,
+        after: float = 0.0,
         code_after: int = 0,
+        ends_within: float | None = None,
         environment: dict[str, str] | None = None,
         prologue: str = "",
         as_file: bool = False,
+        development: bool = True,
         errors: Sequence[str] = (),
     ) -> list[str]:
         given = {
             "SYNC_API_KEY": "sk-test",
-            "SYNC_BASE_URL": sandbox.base_url,
+            # by name, as the real host is: looking it up takes a thread
+            "SYNC_BASE_URL": sandbox.base_url.replace("127.0.0.1", "localhost"),
             "PYTHONPATH": str(ROOT),
             **(environment or {}),
         }
@@ -67,7 +77,8 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Script:
             path = tmp_path / "program.py"
             path.write_text(text)
             what = [str(path)]
-        command = [sys.executable, "-X", "dev", "-W", "error", *options, *what]
+        mode = ["-X", "dev"] if development else []
+        command = [sys.executable, *mode, "-W", "error", *options, *what]
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -79,9 +90,10 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Script:
         )
         with process:
             try:
-                lines = _lines(process, interrupt=interrupt)
+                lines, last = _lines(process, interrupt=interrupt, after=after)
                 said = process.stderr.read() if process.stderr is not None else ""
                 assert process.wait(30) == code_after, said
+                assert ends_within is None or time.monotonic() - last < ends_within
             finally:
                 if process.poll() is None:  # and its children, who hold its output open
                     os.killpg(process.pid, signal.SIGKILL)
@@ -93,15 +105,24 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Script:
     return run_script
 
 
-def _lines(process: subprocess.Popen[str], *, interrupt: bool) -> list[str]:
+def _lines(process: subprocess.Popen[str], *, interrupt: bool, after: float) -> tuple[list[str], float]:
     assert process.stdout is not None
     lines: list[str] = []
+    last = time.monotonic()
     for line in process.stdout:
+        last = time.monotonic()
         if interrupt and line.strip() == "interrupt me":
+            time.sleep(after)
             process.send_signal(signal.SIGINT)
         else:
             lines.append(line.strip())
-    return lines
+    return lines, last
+
+
+def several(run: Callable[[int], list[str]], times: int) -> list[list[str]]:
+    """Run a script so many times, two at once, and give the lines of each."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(run, range(times)))
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

@@ -29,12 +29,63 @@ def test_under_a_running_loop_it_works_and_warns_once_a_line(run: Script) -> Non
                 warnings.simplefilter("default")
                 for _ in range(3):
                     say(len(client.models.list()))
-            say(len(caught), caught[0].category.__name__, caught[0].filename)
-            say("await AsyncModels.list" in str(caught[0].message))
+                say(len(client.assets.list().items))
+                try:
+                    client.generations.get("no-such-id")
+                except Exception as error:
+                    say(type(error).__name__, error.__context__)
+            for warning, method in zip(caught, ("AsyncModels.list", "AsyncAssets.list", "AsyncGenerations.get")):
+                say(warning.category.__name__, warning.filename, f"await {method}(" in str(warning.message))
+            say(len(caught), len({warning.lineno for warning in caught}))
         asyncio.run(main())
         """
     )
-    assert lines == ["5", "5", "5", "1 RuntimeWarning <string>", "True"]
+    assert lines == ["5"] * 3 + ["0", "NotFoundError None"] + ["RuntimeWarning <string> True"] * 3 + ["3 3"]
+
+
+def test_where_warnings_are_errors_the_call_is_refused_before_it_is_sent(run: Script) -> None:
+    """And leaves nothing that was never awaited."""
+    lines = run(
+        """
+        client = Sync()
+        async def main():
+            try:
+                client.generations.create(model="lipsync-2", input=INPUT)
+            except RuntimeWarning as warning:
+                say("await AsyncGenerations.create" in str(warning))
+            async with AsyncSync() as other:
+                say(len(await other.generations.list()))
+        from sync_async import AsyncSync
+        before = len(client.generations.list())
+        asyncio.run(main())
+        say(before)
+        """
+    )
+    assert lines[0] == "True"
+    assert lines[1] == lines[2]
+
+
+def test_under_a_running_loop_the_second_ctrl_c_ends_a_call(run: Script) -> None:
+    """As it ends any blocking call there: the first only cancels the task that the loop runs."""
+    lines = run(
+        """
+        import signal, warnings
+        warnings.simplefilter("ignore", RuntimeWarning)
+        client = Sync()
+        job = client.generations.create(model="lipsync-2", input=INPUT)
+        def press_twice(_):
+            for seconds in (0.1, 0.2):
+                threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        async def main():
+            client.generations.wait(job.id, on_update=press_twice)
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            say("KeyboardInterrupt")
+        say(len(client.models.list()))
+        """
+    )
+    assert lines == ["KeyboardInterrupt", "5"]
 
 
 def test_through_a_thread_it_does_not_hold_up_the_loop_and_does_not_warn(run: Script) -> None:
@@ -66,28 +117,94 @@ def test_on_the_clients_own_loop_it_is_refused_at_once(run: Script) -> None:
     assert lines == ["SyncError True", "5"]
 
 
+UVLOOP = """
+import warnings
+import uvloop
+warnings.simplefilter("ignore", DeprecationWarning)
+policy = uvloop.EventLoopPolicy()
+__import__("asyncio").set_event_loop_policy(policy)
+"""
+
+
 @needs("uvloop")
 def test_with_the_programs_own_policy(run: Script) -> None:
-    """It is used, and left as it was; subprocesses meanwhile disturb nothing."""
+    """Its loops are used, and it is left as it was; all is as with asyncio's own loop."""
     lines = run(
         """
-        import subprocess, uvloop, warnings
-        warnings.simplefilter("ignore", DeprecationWarning)
-        policy = uvloop.EventLoopPolicy()
-        asyncio.set_event_loop_policy(policy)
+        import gc, signal, subprocess
+        from concurrent.futures import ThreadPoolExecutor
         client = Sync()
         job = client.generations.create(model="lipsync-2", input=INPUT)
+
+        def leave(_):
+            sys.exit(3)
+        def interrupt(_):
+            os.kill(os.getpid(), signal.SIGINT)
         def spawn(_):
             subprocess.run([sys.executable, "-c", ""], check=True)
-        try:
-            client.generations.wait(job.id, timeout=0.5, on_update=spawn)
-        except TimeoutError:
-            say("TimeoutError")
+        for listener in (leave, interrupt, spawn):
+            try:
+                client.generations.wait(job.id, timeout=0.3, on_update=listener)
+            except BaseException as error:
+                say(type(error).__name__, len(client.models.list()))
+        say(type(client._portal._lease.runner.loop).__module__)
+
+        with ThreadPoolExecutor(8) as pool:
+            say(set(pool.map(lambda _: len(client.models.list()), range(80))))
+        for end in (lambda: None, gc.collect, client.close):
+            child = os.fork()
+            if child == 0:
+                ok = len(client.models.list()) == 5
+                end()
+                sys.exit(0 if ok else 1)
+            say("ended", os.waitpid(child, 0)[1], len(client.models.list()))
         say(asyncio.get_event_loop_policy() is policy)
-        client.close()
-        """
+        """,
+        prologue=UVLOOP,
+        ends_within=1.0,
     )
-    assert lines == ["TimeoutError", "True"]
+    assert lines == [
+        "SystemExit 5",
+        "KeyboardInterrupt 5",
+        "WaitTimeoutError 5",
+        "uvloop",
+        "{5}",
+        *["ended 0 5"] * 3,
+        "True",
+    ]
+
+
+@needs("uvloop")
+def test_what_the_programs_own_loop_spawns_disturbs_no_call(run: Script) -> None:
+    """Some loops run the hooks of a fork for each; connections stay, of either client, and no call is lost."""
+    lines = run(
+        """
+        import warnings
+        from sync_async import AsyncSync
+        client = Sync()
+        job = client.generations.create(model="lipsync-2", input=INPUT)
+        def wait():
+            try:
+                client.generations.wait(job.id, timeout=1.0)
+            except TimeoutError:
+                say("TimeoutError")
+        async def spawn():
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+            return await process.wait()
+        async def main():
+            async with AsyncSync() as other:
+                await other.models.list()
+                exchange = other._transport.pool.exchange
+                waiting = asyncio.create_task(asyncio.to_thread(wait))
+                say(await asyncio.gather(*(spawn() for _ in range(4))))
+                say(len(await other.models.list()), other._transport.pool.exchange is exchange)
+                await waiting
+        asyncio.run(main())
+        say(len(client.models.list()))
+        """,
+        prologue=UVLOOP,
+    )
+    assert lines == ["[0, 0, 0, 0]", "5 True", "TimeoutError", "5"]
 
 
 @needs("fastapi")
@@ -178,6 +295,9 @@ client.generations.wait(job.id, on_update=lambda _: say("interrupt me"))
     assert cell(awaited) == ["5"]
 
 
+GEVENT = "from gevent import monkey\nmonkey.patch_all()\n"
+
+
 @needs("gevent")
 def test_under_gevent_greenlets_share_the_client_and_none_holds_up_another(run: Script) -> None:
     """Patched threads are greenlets, and so is the loop's."""
@@ -189,6 +309,7 @@ def test_under_gevent_greenlets_share_the_client_and_none_holds_up_another(run: 
         jobs = [gevent.spawn(client.models.list) for _ in range(20)]
         gevent.joinall(jobs)
         say({len(job.value) for job in jobs})
+
         beats = []
         def beat():
             while True:
@@ -201,8 +322,40 @@ def test_under_gevent_greenlets_share_the_client_and_none_holds_up_another(run: 
         except TimeoutError:
             say(len(beats) > 20)
         beating.kill()
-        client.close()
+
+        with gevent.Timeout(0.1, False):
+            client.generations.wait(job.id)
+        waiting = gevent.spawn(client.generations.wait, job.id)
+        gevent.sleep(0.1)
+        waiting.kill()
+        say(len(client._portal._lease.runner.calls))
         """,
-        prologue="from gevent import monkey\nmonkey.patch_all()\n",
+        prologue=GEVENT,
+        ends_within=1.0,
     )
-    assert lines == ["5", "{5}", "True"]
+    assert lines == ["5", "{5}", "True", "0"]
+
+
+@needs("gevent")
+def test_under_gevent_a_child_takes_nothing_of_its_parents(run: Script) -> None:
+    """Though the parent's greenlets live on in it, that of the loop among them."""
+    lines = run(
+        """
+        import gevent
+        client = Sync()
+        say(len(client.models.list()))
+        for _ in range(2):
+            child = os.fork()
+            if child == 0:
+                for _ in range(5):
+                    assert len(client.models.list()) == 5
+                    gevent.sleep(0.02)
+                sys.exit(0)
+            for _ in range(5):
+                assert len(client.models.list()) == 5
+                gevent.sleep(0.02)
+            say("ended", os.waitpid(child, 0)[1], len(client.models.list()))
+        """,
+        prologue=GEVENT,
+    )
+    assert lines == ["5", "ended 0 5", "ended 0 5"]

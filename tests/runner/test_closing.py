@@ -337,3 +337,59 @@ def test_work_that_is_posted_while_the_loop_ends_is_refused_in_silence(run_scrip
 def test_a_program_that_never_closes_ends_in_silence(case: str, run_script: RunScript) -> None:
     """Exit code 0, nothing on stderr in development mode, and soon."""
     assert run_script(EXITS[case], "-X", "dev", seconds=5) == ["end"]
+
+
+def test_a_signal_handler_may_close_the_client_while_the_loop_starts(run_script: RunScript) -> None:
+    """As one does that ends a server: the call is refused, and nothing goes on."""
+    code = """
+        from sync_async import ClosedError
+        portal = Portal(Client())
+        signal.signal(signal.SIGTERM, lambda *_: portal.close())
+        start = threading.Thread.start
+        def interrupted(thread):
+            start(thread)
+            os.kill(os.getpid(), signal.SIGTERM)
+        threading.Thread.start = interrupted
+        try:
+            portal.run(give(1))
+        except ClosedError:
+            say("closed")
+        while threading.active_count() > 1:
+            time.sleep(0.001)
+        say("end")
+        """
+    assert run_script(code, "-X", "dev", "-W", "error", seconds=5) == ["closed", "end"]
+
+
+def test_a_signal_handler_may_call_while_the_loop_starts(run_script: RunScript) -> None:
+    """Over another client, which is the start of a loop inside of one; each client closes its own."""
+    code = """
+        portals = [Portal(Client()) for _ in range(3)]
+        signal.signal(signal.SIGTERM, lambda *_: say(portals[1].run(give("inner"))))
+        start = threading.Thread.start
+        def interrupted(thread):
+            threading.Thread.start = start
+            start(thread)
+            os.kill(os.getpid(), signal.SIGTERM)
+        threading.Thread.start = interrupted
+        say(portals[0].run(give("outer")))
+        say(portals[2].run(give("later")), portals[1].run(give("again")))
+        for portal in portals:
+            portal.close()
+        say(threading.active_count())
+        """
+    assert run_script(code, "-X", "dev", "-W", "error", seconds=5) == ["inner", "outer", "later again", "1"]
+
+
+def test_an_object_that_closes_its_client_may_be_collected_anywhere(portal: Portal, recorder: Any) -> None:
+    """In the middle of the runner's own work too, where its lock is held."""
+    portal.run(give(1))
+
+    class Owner:
+        def __del__(self) -> None:
+            portal.close()
+
+    with _loop._lock:
+        Owner()
+    assert _ends()
+    assert recorder.closed == 1
