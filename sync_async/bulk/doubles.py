@@ -1,0 +1,65 @@
+"""Which rows ask for the same as an earlier one, found without keeping a million hashes as objects."""
+
+from __future__ import annotations
+
+from array import array
+
+SMALLEST = 1 << 12
+MOST_FILLED = 0.6
+
+
+class Doubles:
+    """A table from payloads to the rows that asked first, of 12 bytes a slot.
+
+    An index in the ledger would be spread over all its pages, so that each commit of an ingest wrote it anew:
+    15 s instead of 9 s for a million rows. A dictionary would hold 100 MB for them; this holds 25 MB.
+    Only eight bytes of a hash are compared: who finds a row has to look at the rest.
+    """
+
+    def __init__(self) -> None:
+        self._marks = array("Q", bytes(8 * SMALLEST))
+        self._rows = array("I", bytes(4 * SMALLEST))
+        self._count = 0
+
+    def first(self, payload: bytes, row: int) -> int | None:
+        """Give the row that asked first for a payload, or None and remember this one.
+
+        Args:
+            payload: A hash of at least 8 bytes.
+            row: Its number, from 1.
+        """
+        slot, mark = self._slot(payload)
+        if self._marks[slot]:
+            return self._rows[slot]
+        self._marks[slot], self._rows[slot] = mark, row
+        self._count += 1
+        if self._count > MOST_FILLED * len(self._marks):
+            self._grow()
+        return None
+
+    def replace(self, payload: bytes, row: int) -> None:
+        """Let another row be the first that asked for a payload."""
+        slot, mark = self._slot(payload)
+        self._count += not self._marks[slot]
+        self._marks[slot], self._rows[slot] = mark, row
+
+    def _slot(self, payload: bytes) -> tuple[int, int]:
+        mark = int.from_bytes(payload[:8], "little") or 1  # zero is an empty slot
+        return self._free_or_same(mark), mark
+
+    def _free_or_same(self, mark: int) -> int:
+        marks = self._marks
+        last = len(marks) - 1
+        slot = mark & last
+        while marks[slot] and marks[slot] != mark:
+            slot = (slot + 1) & last
+        return slot
+
+    def _grow(self) -> None:
+        marks, rows = self._marks, self._rows
+        self._marks = array("Q", bytes(16 * len(marks)))
+        self._rows = array("I", bytes(8 * len(marks)))
+        for mark, row in zip(marks, rows, strict=True):
+            if mark:
+                slot = self._free_or_same(mark)
+                self._marks[slot], self._rows[slot] = mark, row

@@ -1,0 +1,107 @@
+"""What makes a purchase the same one: its key, its bytes, and the hash by which doubles are found.
+
+All are functions of what is durable, so that any process, at any time, sends the same again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from sync_async._bodies import json_bytes
+from sync_async.bulk.rows import output_stem
+
+KEY_PREFIX = "blk1."
+KEY_CHARACTERS = 52
+"""Base 32 of 256 bits, without padding."""
+LONGEST_NAME = 80
+MARK_CHARACTERS = 8
+
+
+def idempotency_key(run_id: str, item_id: str, generation_no: int) -> str:
+    """Derive the key of one purchase: 57 characters, the same for ever.
+
+    Args:
+        run_id: The run.
+        item_id: The row.
+        generation_no: The how-manieth purchase of the row it is, from 1.
+    """
+    text = f"syncso-bulk\0{run_id}\0{item_id}\0{generation_no}"
+    digest = hashlib.sha256(text.encode()).digest()
+    return KEY_PREFIX + base64.b32encode(digest).decode().lower()[:KEY_CHARACTERS]
+
+
+def marked_name(item_id: str, key: str) -> str:
+    """Give the output name by which the job of a purchase can be found again at the server."""
+    mark = key.removeprefix(KEY_PREFIX)[:MARK_CHARACTERS]
+    return f"{output_stem(item_id)[:LONGEST_NAME]}_{mark}"
+
+
+def frozen_body(body: Mapping[str, Any]) -> bytes:
+    """Write the bytes that are sent: compact UTF-8 JSON, fields in the order of the mapping, no NaN.
+
+    Raises:
+        ArgumentError: Something in it has no JSON form.
+    """
+    return json_bytes(dict(body))
+
+
+def body_sha(body: bytes) -> bytes:
+    """Give the SHA-256 by which a frozen body is checked before it is sent."""
+    return hashlib.sha256(body).digest()
+
+
+@attrs.frozen
+class Template:
+    """A body whose local files have no URLs yet.
+
+    Attributes:
+        body: The body without the inputs that are files.
+        files: Their paths, by kind.
+    """
+
+    body: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    def to_bytes(self) -> bytes:
+        """Write it for the ledger.
+
+        Raises:
+            ArgumentError: Something in it has no JSON form.
+        """
+        return json_bytes({"body": dict(self.body), "files": dict(self.files)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Template:
+        """Read it again."""
+        read = json.loads(data)
+        return cls(read["body"], read["files"])
+
+
+def payload_sha(body: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> bytes:
+    """Hash what a row asks for, whatever the order of its fields: equal rows are bought once.
+
+    Half a SHA-256, as there may be a million.
+
+    Args:
+        body: The body without the inputs that are files.
+        contents: The SHA-256 of those files, by kind, so that a copy elsewhere counts as the same.
+
+    Raises:
+        ArgumentError: Something in it has no JSON form.
+    """
+    wanted = _sorted({**body, "\0files": dict(contents or {})})
+    return hashlib.sha256(json_bytes(wanted)).digest()[:16]
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_sorted(part) for part in value]
+    return value

@@ -1,0 +1,169 @@
+"""Claims and changes of rows, each guarded by the state that the row has to be in."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from sync_async.bulk.errors import StateConflictError
+from sync_async.bulk.keys import body_sha, idempotency_key
+from sync_async.bulk.ledger import CLAIM_ROWS, Change, Claim, Item, Value
+from sync_async.bulk.sqlite_ingest import promote_followers
+from sync_async.bulk.sqlite_rows import COLUMNS, item_of
+from sync_async.bulk.sqlite_writer import Transaction
+from sync_async.bulk.states import OF_A_GENERATION, SET_ONCE, TRANSITIONS, State, Transition
+
+NEXT = f"SELECT {COLUMNS} FROM item WHERE state = 'ready' AND due_us <= ? ORDER BY rank, due_us, seq LIMIT ?"  # noqa: S608
+CLAIMED = """
+UPDATE item SET state = 'submitting', idem_key = ?, first_post_us = coalesce(first_post_us, ?)
+WHERE seq = ? AND state = 'ready'
+"""
+BEFORE = """
+SELECT state, item_id, generation_no, job_id, frozen, est_micro, cost_micro, past_micro,
+    error_code, length(body)
+FROM item WHERE seq = ?
+"""
+STAYS = Transition(when="a note")
+
+
+@attrs.frozen
+class _Before:
+    state: str
+    item_id: str
+    generation_no: int
+    job_id: str | None
+    frozen: int
+    est_micro: int | None
+    cost_micro: int | None
+    past_micro: int
+    error_code: str | None
+    body_bytes: int
+
+
+def claim(
+    transaction: Transaction,
+    path: Path,
+    *,
+    run_id: str,
+    n: int,
+    now_us: int,
+    left_micro: int | None,
+    assumed_micro: int | None,
+) -> Claim:
+    """Take the next rows that are due, as long as they can be paid for."""
+    connection, claimed, left = transaction.connection, list[Item](), left_micro
+    for row in connection.execute(NEXT, (now_us, min(n, CLAIM_ROWS))).fetchall():
+        item = item_of(path, row)
+        if left is not None:
+            amount = assumed_micro if item.est_micro is None else item.est_micro
+            if amount is None or amount > left:
+                return Claim(items=tuple(claimed), is_over_budget=True)
+            left -= amount
+        key = item.idem_key or idempotency_key(run_id, item.item_id, item.generation_no)
+        if connection.execute(CLAIMED, (key, now_us, item.seq)).rowcount != 1:
+            raise StateConflictError(path, f"the row {item.item_id!r} left ready while it was claimed")
+        transaction.tally.leave(State.READY, item.est_micro, item.cost_micro, item.past_micro)
+        transaction.tally.enter(State.SUBMITTING, item.est_micro, item.cost_micro, item.past_micro)
+        first = now_us if item.first_post_us is None else item.first_post_us
+        claimed.append(attrs.evolve(item, state=State.SUBMITTING, idem_key=key, first_post_us=first))
+    return Claim(items=tuple(claimed))
+
+
+def mark(transaction: Transaction, path: Path, changes: Sequence[Change], now_us: int) -> None:
+    """Write changes, in their order.
+
+    Raises:
+        StateConflictError: One of them is not to be; what was written of the others has to be undone.
+    """
+    for change in changes:
+        if change.problem is not None:
+            raise StateConflictError(path, change.problem)
+        row = transaction.connection.execute(BEFORE, (change.seq,)).fetchone()
+        if row is None:
+            raise StateConflictError(path, f"there is no row {change.seq}")
+        _apply(transaction, path, change, _Before(*row), now_us)
+
+
+def _apply(transaction: Transaction, path: Path, change: Change, before: _Before, now_us: int) -> None:
+    way = STAYS if change.source == change.target else TRANSITIONS[change.source, change.target]
+    values = dict(change.values)
+    has_body = before.frozen if change.target == State.READY else before.body_bytes
+    if not has_body and "body" not in values and change.target in (State.NEW, State.READY):
+        raise StateConflictError(path, f"the row {before.item_id!r} has no body to be sent")
+    if way.starts_generation:
+        cost = values.get("cost_micro", before.cost_micro)
+        _keep_generation(transaction.connection, change, before, now_us)
+        values = {name: value for name, value in values.items() if name not in OF_A_GENERATION}
+        values["past_micro"] = before.past_micro + (cost if isinstance(cost, int) else 0)
+    _update(transaction.connection, path, change, before, values)
+    transaction.tally.leave(change.source, before.est_micro, before.cost_micro, before.past_micro)
+    transaction.tally.enter(change.target, *_amounts_after(way, before, values))
+    if change.target == State.CANCELLED:
+        promote_followers(transaction, change.seq)
+
+
+def _update(
+    connection: sqlite3.Connection, path: Path, change: Change, before: _Before, values: dict[str, Value]
+) -> None:
+    bound = {**values, "seq": change.seq}
+    if isinstance(body := values.get("body"), bytes):
+        bound["body_sha"] = body_sha(body)
+    try:
+        written = connection.execute(_statement(change.source, change.target, tuple(values)), bound).rowcount
+    except sqlite3.IntegrityError as error:
+        what = f"{change.source} to {change.target} of the row {before.item_id!r} breaks a rule ({error})"
+        raise StateConflictError(path, what) from error
+    if written != 1:
+        way = f"from {change.source} to {change.target}"
+        raise StateConflictError(path, f"the row {before.item_id!r} is {before.state} and cannot go {way}")
+
+
+def _amounts_after(
+    way: Transition, before: _Before, values: dict[str, Value]
+) -> tuple[int | None, int | None, int]:
+    estimate = values.get("est_micro", before.est_micro)
+    cost = None if way.starts_generation else values.get("cost_micro", before.cost_micro)
+    past = values.get("past_micro", before.past_micro)
+    return _whole(estimate), _whole(cost), _whole(past) or 0
+
+
+def _whole(value: Value) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _keep_generation(connection: sqlite3.Connection, change: Change, before: _Before, now_us: int) -> None:
+    """Keep what is known of a purchase whose columns are about to be used for the next one."""
+    detail = {
+        "generation_no": before.generation_no,
+        "job_id": before.job_id,
+        "error_code": change.values.get("error_code", before.error_code),
+        "cost_micro": change.values.get("cost_micro", before.cost_micro),
+    }
+    connection.execute(
+        "INSERT INTO event (us, item_seq, kind, detail) VALUES (?, ?, 'generation', ?)",
+        (now_us, change.seq, json.dumps(detail)),
+    )
+
+
+@functools.cache
+def _statement(source: State, target: State, columns: tuple[str, ...]) -> str:
+    way = STAYS if source == target else TRANSITIONS[source, target]
+    sets = [f"state = '{target}'"]
+    sets += [
+        f"{name} = coalesce({name}, :{name})" if name in SET_ONCE else f"{name} = :{name}" for name in columns
+    ]
+    if "body" in columns:
+        sets += ["frozen = 1", "body_sha = :body_sha"]
+    if way.attempt != "kept":
+        sets.append("attempt = attempt + 1" if way.attempt == "used" else "attempt = 0")
+    if way.starts_generation:
+        sets.append("generation_no = generation_no + 1")
+    cleared = {*way.clears, *(OF_A_GENERATION if way.starts_generation else ())}
+    sets += [f"{name} = NULL" for name in sorted(cleared) if name not in columns]
+    unset = f" AND {way.if_unset} IS NULL" if way.if_unset else ""
+    return f"UPDATE item SET {', '.join(sets)} WHERE seq = :seq AND state = '{source}'{unset}"  # noqa: S608  # columns of the table

@@ -1,0 +1,111 @@
+"""Reading the ledger's file, beside the process that writes it or without one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sync_async._loading import in_thread
+from sync_async.bulk.errors import told
+from sync_async.bulk.ledger import PAGE_ROWS, Counters, Item, Order, Result, Run
+from sync_async.bulk.sqlite_rows import live_page, places, recount, results_at
+from sync_async.bulk.sqlite_run import run_of
+from sync_async.bulk.sqlite_schema import open_for_reading
+from sync_async.bulk.states import State
+
+T = TypeVar("T")
+
+
+class LedgerReader:
+    """Reads the ledger of a run, and cannot write it; each read is short, so that the log need not grow.
+
+    Use it in an `async with`, or close it.
+
+    Args:
+        path: The ledger's file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self._read(lambda _: None)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def run(self) -> Run | None:
+        """Read the run, None before it has begun."""
+        return await self._read(run_of)
+
+    async def counters(self) -> Counters:
+        """Count all rows, in one pass over them.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._read(lambda connection: recount(self.path, connection))
+
+    async def live(
+        self, states: Collection[State], after: Item | None = None, limit: int = PAGE_ROWS
+    ) -> list[Item]:
+        """Read rows of some states; see `Ledger.live`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._read(lambda connection: live_page(self.path, connection, states, after, limit))
+
+    async def results(self, order: Order = "completion") -> AsyncIterator[Result]:
+        """Read all rows with what became of them; see `Ledger.results`.
+
+        Which rows there are, and their order, is settled at the beginning; each is told as it then stands.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        numbers = await self._read(lambda connection: places(connection, order))
+        for start in range(0, len(numbers), PAGE_ROWS):
+            page = numbers[start : start + PAGE_ROWS]
+            for result in await self._results_at(page):
+                yield result
+
+    async def _results_at(self, page: Any) -> list[Result]:
+        return await self._read(lambda connection: results_at(self.path, connection, page))
+
+    async def kv(self, key: str) -> Any:
+        """Read what is kept under a name, None when there is nothing.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        row = await self._read(
+            lambda connection: connection.execute("SELECT v FROM kv WHERE k = ?", (key,)).fetchone()
+        )
+        return None if row is None else json.loads(row[0])
+
+    async def aclose(self) -> None:
+        """Close the file."""
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await in_thread(connection.close)
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._turn:
+            return await in_thread(self._call, read)  # a cancelled one waits until the thread is through
+
+    def _call(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = open_for_reading(self.path)
+        try:
+            return read(self._connection)
+        except sqlite3.Error as error:
+            raise told(self.path, error) from error

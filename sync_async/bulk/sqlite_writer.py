@@ -1,0 +1,199 @@
+"""One thread that writes: what is queued is written with one commit, and only then do its callers go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from sync_async._errors import ClosedError
+from sync_async._threads import in_own_thread
+from sync_async.bulk.errors import LedgerError, LedgerFullError, LedgerIOError, told
+from sync_async.bulk.ledger import Counters, Money, money_of
+from sync_async.bulk.states import State
+
+MOST_OPERATIONS = 512
+"""Operations of one commit."""
+
+T = TypeVar("T")
+
+
+@attrs.define
+class Tally:
+    """What a transaction changes in the counters, should it be committed."""
+
+    states: dict[State, int] = attrs.field(factory=dict)
+    money: Money = attrs.field(factory=Money)
+
+    def enter(self, state: State, estimate: int | None, cost: int | None, past: int) -> None:
+        """Count a row that comes into a state."""
+        self.states[state] = self.states.get(state, 0) + 1
+        self.money = self.money.plus(money_of(state, estimate, cost, past))
+
+    def leave(self, state: State, estimate: int | None, cost: int | None, past: int) -> None:
+        """Count a row that leaves a state."""
+        self.states[state] = self.states.get(state, 0) - 1
+        self.money = self.money.plus(money_of(state, estimate, cost, past), sign=-1)
+
+    def added_to(self, counters: Counters) -> Counters:
+        """Give the counters after the commit."""
+        states = {state: count + self.states.get(state, 0) for state, count in counters.states.items()}
+        return Counters(states=states, money=counters.money.plus(self.money))
+
+
+@attrs.define
+class Transaction:
+    """What an operation works with."""
+
+    connection: sqlite3.Connection
+    tally: Tally = attrs.field(factory=Tally)
+
+
+@attrs.define(eq=False)
+class _Queued:
+    work: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+    weight: int
+
+
+@attrs.define(eq=False)
+class _Outcome:
+    queued: _Queued
+    value: Any = None
+    error: Exception | None = None
+
+    def tell(self) -> None:
+        """Let the caller go on, if it still waits."""
+        if self.queued.future.done():
+            return
+        if self.error is None:
+            self.queued.future.set_result(self.value)
+        else:
+            self.queued.future.set_exception(self.error)
+
+
+class GroupWriter:
+    """Writes through one connection, in a thread of its own; there is no timer, a commit takes what has come.
+
+    Args:
+        path: The ledger's file, for messages.
+        connection: Its only writing connection, from now on the thread's.
+        counters: What the rows in it come to.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, counters: Counters) -> None:
+        self._path = path
+        self._connection = connection
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
+        self._held: list[_Queued | None] = []
+        self._is_closed = False
+        self._trouble: LedgerError | None = None
+        self._thread = threading.Thread(target=self._run, name="syncso ledger", daemon=True)
+        self._thread.start()
+
+    @property
+    def counters(self) -> Counters:
+        """What the rows come to after the last commit."""
+        return self._counters
+
+    @property
+    def trouble(self) -> LedgerError | None:
+        """Why nothing more should be bought: the disk was full or failing once."""
+        return self._trouble
+
+    async def write(self, work: Callable[[Transaction], T], *, weight: int = 1) -> T:
+        """Do something within a commit; a caller that is cancelled does not stop it.
+
+        Args:
+            work: Called in the thread, and once more when another one's work of the same commit fails. An error
+                undoes all that it has written, and nothing of the others.
+            weight: For how many of the operations of a commit it stands.
+
+        Raises:
+            ClosedError: The ledger was closed.
+            LedgerError: It could not be written.
+        """
+        if self._is_closed:
+            raise ClosedError("the ledger was closed; open the run again")
+        queued = _Queued(work, self._loop.create_future(), weight)
+        self._queue.put(queued)
+        written: T = await queued.future
+        return written
+
+    async def aclose(self) -> None:
+        """Write what is queued, and close the connection."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._queue.put(None)
+        await in_own_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            self._tell(self._written(group))
+        with contextlib.suppress(sqlite3.Error):  # what was committed is in the log
+            self._connection.close()
+
+    def _next_group(self) -> list[_Queued]:
+        """Wait for an operation, and take those that have come with it; none at the end."""
+        first = self._held.pop() if self._held else self._queue.get()
+        if first is None:
+            return []
+        group, weight = [first], first.weight
+        with contextlib.suppress(queue.Empty):
+            while weight < MOST_OPERATIONS:
+                queued = self._queue.get_nowait()
+                if queued is None or weight + queued.weight > MOST_OPERATIONS:
+                    self._held.append(queued)
+                    break
+                group.append(queued)
+                weight += queued.weight
+        return group
+
+    def _written(self, group: list[_Queued]) -> list[_Outcome]:
+        """Write a group; when one of it fails, each by itself."""
+        try:
+            return self._commit(group)
+        except Exception as error:  # noqa: BLE001  # raised where it is awaited
+            if len(group) == 1:
+                return [_Outcome(group[0], error=self._told(error))]
+        return [outcome for queued in group for outcome in self._written([queued])]
+
+    def _commit(self, group: list[_Queued]) -> list[_Outcome]:
+        transaction = Transaction(self._connection)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [_Outcome(queued, queued.work(transaction)) for queued in group]
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):  # SQLite may have done it by itself
+                    self._connection.execute("ROLLBACK")
+            raise
+        self._counters = transaction.tally.added_to(self._counters)
+        return outcomes
+
+    def _told(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        problem = told(self._path, error)
+        problem.__cause__ = error
+        if isinstance(problem, LedgerFullError | LedgerIOError):
+            self._trouble = problem
+        return problem
+
+    def _tell(self, outcomes: list[_Outcome]) -> None:
+        def tell_all() -> None:
+            for outcome in outcomes:
+                outcome.tell()
+
+        with contextlib.suppress(RuntimeError):  # the loop was closed; all is durable
+            self._loop.call_soon_threadsafe(tell_all)
