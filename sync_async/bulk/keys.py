@@ -63,10 +63,12 @@ class Template:
     Attributes:
         body: The body without the inputs that are files.
         files: Their paths, by kind.
+        contents: The SHA-256 of what was in them when the run was planned, by kind, in hexadecimal.
     """
 
     body: Mapping[str, Any]
     files: Mapping[str, str]
+    contents: Mapping[str, str] = attrs.field(factory=dict)
 
     def to_bytes(self) -> bytes:
         """Write it for the ledger.
@@ -74,13 +76,14 @@ class Template:
         Raises:
             ArgumentError: Something in it has no JSON form.
         """
-        return json_bytes({"body": dict(self.body), "files": dict(self.files)})
+        parts = {"body": self.body, "files": self.files, "contents": self.contents}
+        return json_bytes({name: dict(part) for name, part in parts.items()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Template:
         """Read it again."""
         read = json.loads(data)
-        return cls(read["body"], read["files"])
+        return cls(read["body"], read["files"], read["contents"])
 
 
 def payload_sha(body: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> bytes:

@@ -230,6 +230,42 @@ class Change:
 
 
 @attrs.frozen(kw_only=True)
+class Asset:
+    """A file that was sent to storage.
+
+    Attributes:
+        content_sha: SHA-256 of its content in hexadecimal, and its extension.
+        bytes: How long it is.
+        mime: Its type.
+        url: Its address.
+        uploaded_us: When it was sent.
+    """
+
+    content_sha: str
+    bytes: int
+    mime: str
+    url: str
+    uploaded_us: int
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something that came to pass and has no column.
+
+    Attributes:
+        us: When.
+        kind: What, in one word.
+        detail: More of it.
+        seq: The row that it happened to, if it was one.
+    """
+
+    us: int
+    kind: str
+    detail: Mapping[str, Any]
+    seq: int | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Result:
     """A row with what became of it.
 
@@ -396,6 +432,30 @@ class Ledger(Protocol):
             key: The name.
             value: Anything that has a JSON form.
         """
+        ...
+
+    async def asset(self, content_sha: str) -> Asset | None:
+        """Read where a file is that was sent; see `Asset`."""
+        ...
+
+    async def keep_asset(self, asset: Asset) -> None:
+        """Keep where a file is, instead of an earlier address.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        ...
+
+    async def note(self, kind: str, detail: Mapping[str, Any], seq: int | None = None) -> None:
+        """Write down something that came to pass and has no column; see `Event`.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        ...
+
+    def events(self, kind: str) -> AsyncIterator[Event]:
+        """Read what came to pass of one kind, in its order."""
         ...
 
     async def aclose(self) -> None:

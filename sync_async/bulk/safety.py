@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import attrs
 
@@ -17,21 +18,26 @@ POISON_FAILURES = 3
 """Failed generations of one row after which it is left alone."""
 
 
+HaltReason = Literal["canary", "breaker", "budget", "blocked", "stopped"]
+
+
 @attrs.frozen
 class Halt:
     """Why a run stops buying.
 
     Attributes:
-        reason: `canary` or `breaker`.
-        code: The error code that the failures share.
-        failures: How many there were.
+        reason: `canary`, `breaker`, `budget`, `blocked` (the account cannot buy) or `stopped` (by the caller).
+        code: The error code behind it, if there is one.
+        failures: How many failures share it.
         samples: Ids of some of the rows.
+        problem: What the server said, if that is why.
     """
 
-    reason: str
-    code: str
-    failures: int
-    samples: tuple[str, ...]
+    reason: HaltReason
+    code: str = ""
+    failures: int = 0
+    samples: tuple[str, ...] = ()
+    problem: str = ""
 
 
 SAMPLES = 3

@@ -6,10 +6,21 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
+
+import attrs
 
 from sync_async._errors import ArgumentError, ClosedError
 from sync_async._threads import in_own_thread
@@ -18,9 +29,11 @@ from sync_async.bulk.file_system import network_kind
 from sync_async.bulk.ledger import (
     INGEST_ROWS,
     PAGE_ROWS,
+    Asset,
     Change,
     Claim,
     Counters,
+    Event,
     IngestReport,
     Item,
     NewItem,
@@ -42,6 +55,7 @@ from sync_async.bulk.states import State
 FOLDER = ".syncso"
 FILE = "ledger.db"
 LOCK = "lock"
+NOTE = "INSERT INTO event (us, item_seq, kind, detail) VALUES (?, ?, ?, ?)"
 
 
 def ledger_file(output: Path, ledger: Path | None = None) -> Path:
@@ -250,6 +264,45 @@ class SqliteLedger:
             )
         )
         return value[0]
+
+    async def asset(self, content_sha: str) -> Asset | None:
+        """Read where a file is that was sent; see `Ledger.asset`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._reader.asset(content_sha)
+
+    async def keep_asset(self, asset: Asset) -> None:
+        """Keep where a file is; see `Ledger.keep_asset`.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        values = attrs.astuple(asset)
+        await self._open_writer().write(
+            lambda transaction: (
+                transaction.connection.execute("REPLACE INTO asset VALUES (?, ?, ?, ?, ?)", values).rowcount
+            )
+        )
+
+    async def note(self, kind: str, detail: Mapping[str, Any], seq: int | None = None) -> None:
+        """Write down something that came to pass; see `Ledger.note`.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        values = (self._clock(), seq, kind, json.dumps(detail, allow_nan=False))
+        await self._open_writer().write(lambda transaction: transaction.connection.execute(NOTE, values).rowcount)
+
+    async def events(self, kind: str) -> AsyncIterator[Event]:
+        """Read what came to pass of one kind; see `Ledger.events`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        async for event in self._reader.events(kind):
+            yield event
 
     async def aclose(self) -> None:
         """Write what is under way, close the file, and give the run free."""

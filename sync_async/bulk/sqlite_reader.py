@@ -9,15 +9,22 @@ from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import attrs
+
 from sync_async._loading import in_thread
 from sync_async.bulk.errors import told
-from sync_async.bulk.ledger import PAGE_ROWS, Counters, Item, Order, Result, Run
+from sync_async.bulk.ledger import PAGE_ROWS, Asset, Counters, Event, Item, Order, Result, Run
 from sync_async.bulk.sqlite_rows import live_page, places, recount, results_at
 from sync_async.bulk.sqlite_run import run_of
 from sync_async.bulk.sqlite_schema import open_for_reading
 from sync_async.bulk.states import State
 
 T = TypeVar("T")
+
+ASSET = "SELECT content_sha, bytes, mime, url, uploaded_us FROM asset WHERE content_sha = ?"
+EVENTS = """
+SELECT seq, us, detail, item_seq FROM event WHERE kind = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
 
 
 class LedgerReader:
@@ -90,6 +97,29 @@ class LedgerReader:
             lambda connection: connection.execute("SELECT v FROM kv WHERE k = ?", (key,)).fetchone()
         )
         return None if row is None else json.loads(row[0])
+
+    async def asset(self, content_sha: str) -> Asset | None:
+        """Read where a file is that was sent; see `Ledger.asset`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        row = await self._read(lambda connection: connection.execute(ASSET, (content_sha,)).fetchone())
+        return None if row is None else Asset(**dict(zip(attrs.fields_dict(Asset), row, strict=True)))
+
+    async def events(self, kind: str) -> AsyncIterator[Event]:
+        """Read what came to pass of one kind; see `Ledger.events`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        after = 0
+        while page := await self._events_after(kind, after):
+            for after, us, detail, seq in page:  # noqa: B007  # the last one counts
+                yield Event(us=us, kind=kind, detail=json.loads(detail), seq=seq)
+
+    async def _events_after(self, kind: str, after: int) -> list[Any]:
+        return await self._read(lambda connection: connection.execute(EVENTS, (kind, after, PAGE_ROWS)).fetchall())
 
     async def aclose(self) -> None:
         """Close the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -63,6 +64,11 @@ class GrowingPace:
         """Take note of a job that has ended: there is no other."""
 
 
+def tick_of(usual: float) -> float:
+    """Give the seconds between two looks at jobs that usually take so many."""
+    return min(LONGEST_TICK, max(SHORTEST_TICK, TICK_SHARE * usual))
+
+
 @attrs.define
 class TickPace:
     """For many jobs: a fiftieth of their usual length, and no more than one request a second."""
@@ -75,8 +81,7 @@ class TickPace:
     def next_pause(self, hint: float | None, *, failing: bool) -> float:  # noqa: ARG002  # the same tick
         """Give the seconds until the next look."""
         usual = statistics.median(self._lengths) if self._lengths else self._age()
-        tick = min(LONGEST_TICK, max(SHORTEST_TICK, TICK_SHARE * usual))
-        return max(tick, SECONDS_A_REQUEST * self.requests(), hint or 0.0)
+        return max(tick_of(usual), SECONDS_A_REQUEST * self.requests(), hint or 0.0)
 
     def note_end(self) -> None:
         """Take note of a job that has ended, and of how long it took."""
@@ -88,3 +93,28 @@ class TickPace:
         if self._began is None:  # the blocking twin makes it outside the loop
             self._began = now
         return now - self._began
+
+
+@attrs.define
+class FlowPace:
+    """For many jobs that come and go, each of which is timed by itself."""
+
+    looks_a_second: Callable[[], float]
+    """How many looks the server takes, at most."""
+    _lengths: deque[float] = attrs.field(init=False, factory=lambda: deque(maxlen=KEPT_LENGTHS))
+
+    @property
+    def usual_seconds(self) -> float | None:
+        """Seconds that a job usually takes, None while nobody knows."""
+        return statistics.median(self._lengths) if self._lengths else None
+
+    def note_length(self, seconds: float) -> None:
+        """Take note of how long a job took."""
+        self._lengths.append(seconds)
+
+    def next_pause(self, hint: float | None, *, failing: bool) -> float:  # noqa: ARG002  # the same tick
+        """Give the seconds until the next look."""
+        return max(tick_of(self.usual_seconds or 0.0), 1 / self.looks_a_second(), hint or 0.0)
+
+    def note_end(self) -> None:
+        """Take note of a job that has ended: `note_length` tells more."""

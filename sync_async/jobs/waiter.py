@@ -32,7 +32,6 @@ log = logging.getLogger("syncso")
 PASSING = (ApiConnectionError, TooManyRequestsError, InternalServerError)
 """Failures of a look that say nothing about the job."""
 PATIENCE = 600.0
-"""Seconds of nothing but failed looks after which a wait without a timeout gives up."""
 
 
 class Job(Protocol):
@@ -77,6 +76,7 @@ class Waiter(Generic[JobT]):
         pace: How long.
         timeout: Seconds until the wait ends, None for no limit; counted from the first look.
         on_update: See `OnUpdate`.
+        patience: Seconds of nothing but failed looks after which a wait without a timeout gives up.
     """
 
     kind: JobKind
@@ -86,6 +86,7 @@ class Waiter(Generic[JobT]):
     pace: Pace
     timeout: float | None = None
     on_update: OnUpdate[JobT] | None = None
+    patience: float = PATIENCE
     _running: dict[str, JobT | None] = attrs.field(
         init=False, default=attrs.Factory(lambda self: dict.fromkeys(self.ids), takes_self=True)
     )
@@ -118,6 +119,14 @@ class Waiter(Generic[JobT]):
             raise self._lost.pop(next(iter(self._lost)))
         ended, self._ended = self._ended, []
         return ended
+
+    def follow(self, id: str) -> None:
+        """Wait for one more job."""
+        self._running.setdefault(id, None)
+
+    def drop(self, id: str) -> None:
+        """Wait no more for a job."""
+        self._running.pop(id, None)
 
     def left_over(self) -> int:
         """Tell how many jobs have not ended yet."""
@@ -162,7 +171,7 @@ class Waiter(Generic[JobT]):
         now = _now()
         if self._failing_since is None:
             self._failing_since = now
-        if self._deadline is None and now - self._failing_since > PATIENCE:
+        if self._deadline is None and now - self._failing_since > self.patience:
             raise error
         left = self._left()
         if left is not None and left <= 0:

@@ -33,7 +33,7 @@ from sync_async.bulk.errors import (
     NetworkFileSystemError,
     StateConflictError,
 )
-from sync_async.bulk.ledger import CLAIM_ROWS, Change, NewItem, RunSpec
+from sync_async.bulk.ledger import CLAIM_ROWS, Asset, Change, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger, ledger_file
 from sync_async.bulk.sqlite_reader import LedgerReader
 from sync_async.bulk.sqlite_rows import COLUMNS, recount
@@ -215,7 +215,7 @@ async def test_a_caller_that_is_cancelled_does_not_undo_what_it_has_asked_for(
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from sync_async.bulk.ledger import Change, NewItem, RunSpec
+from sync_async.bulk.ledger import Asset, Change, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.states import State
 
@@ -652,3 +652,20 @@ def test_the_writer_is_the_only_one_that_opens_the_file_for_writing() -> None:
     assert sorted(users) == ["sqlite.py", "sqlite_schema.py"]
     assert COLUMNS
     assert GroupWriter
+
+
+async def test_what_came_to_pass_is_kept_in_its_order(ledger: SqliteLedger) -> None:
+    await ledger.ingest(rows(1))
+    for number in range(1_500):
+        await ledger.note("minute", {"number": number})
+    await ledger.note("other", {}, seq=1)
+    assert [event.detail["number"] async for event in ledger.events("minute")] == list(range(1_500))
+    assert [event.seq async for event in ledger.events("other")] == [1]
+
+
+async def test_a_file_that_was_sent_is_known_by_its_content(ledger: SqliteLedger) -> None:
+    assert await ledger.asset("ab.mp4") is None
+    for url in ("https://one", "https://two"):
+        asset = Asset(content_sha="ab.mp4", bytes=3, mime="video/mp4", url=url, uploaded_us=7)
+        await ledger.keep_asset(asset)
+        assert await ledger.asset("ab.mp4") == asset
