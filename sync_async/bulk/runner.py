@@ -175,8 +175,11 @@ class Runner:
 
     async def _watch(self) -> None:
         """Wait until nothing is left to do."""
+        changed = self.session.changed
+        seen = changed.beats
         while not await self._is_over():
-            await self.session.changed.wait(WATCH)
+            await changed.wait(WATCH, since=seen)
+            seen = changed.beats
 
     async def _is_over(self) -> bool:
         states, halt = (await self.ledger.counters()).states, self.session.halt

@@ -119,12 +119,13 @@ class Submitter:
     async def _next(self) -> Purchase | None:
         session = self.session
         while not self._is_over and session.halt is None:
+            seen = session.changed.beats
             wait = await self._gate()
             if wait == 0 and self._line:
                 return self._line.popleft()
             if wait == 0 and await self._claim():
                 continue
-            await session.changed.wait(wait or None)
+            await session.changed.wait(wait or None, since=seen)
         return None
 
     async def _gate(self) -> float | None:

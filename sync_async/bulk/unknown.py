@@ -7,6 +7,7 @@ the whole list since then was gone through and does not have it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -79,14 +80,25 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look for rows whenever some are due, until the run ends."""
+        changed, count = self.session.changed, 0
+        next_due = math.inf
         while not self._is_over:
-            unknown = await self.session.ledger.live({State.UNKNOWN})
-            due = [item for item in unknown if item.due_us <= self.session.wall_us()]
-            if due:
-                await self._look_for(due)
-            next_due = min((item.due_us for item in unknown if item not in due), default=None)
-            wait = None if next_due is None else max(0.0, (next_due - self.session.wall_us()) / 1e6)
-            await self.session.changed.wait(UNKNOWN_WAIT if wait is None else wait)
+            seen, before = changed.beats, count
+            count = (await self.session.ledger.counters()).states[State.UNKNOWN]
+            if count != before or self.session.wall_us() >= next_due:  # else there is nothing new to read
+                next_due = await self._look_for_due()
+            left = (next_due - self.session.wall_us()) / 1e6
+            await changed.wait(None if math.isinf(left) else max(0.0, left), since=seen)
+
+    async def _look_for_due(self) -> float:
+        """Look for the rows that are due, and tell when the next one is."""
+        now = self.session.wall_us()
+        if due := [item for item in await self._unknown() if item.due_us <= now]:
+            await self._look_for(due)
+        return min((item.due_us for item in await self._unknown()), default=math.inf)
+
+    async def _unknown(self) -> list[Item]:
+        return await self.session.ledger.live({State.UNKNOWN})
 
     async def _look_for(self, items: list[Item]) -> None:
         wanted = [Wanted.of(item) for item in items]

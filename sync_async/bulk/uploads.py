@@ -59,10 +59,11 @@ class Uploader:
         """Send files ahead of the rows that are bought, until the run ends or is halted."""
         gate = asyncio.Semaphore(self.session.settings.uploads)
         while not self._is_over and self.session.halt is None:
+            seen = self.session.changed.beats
             for item in await self._next():
                 self._busy.add(item.seq)
                 self.session.spawn(self._make_ready(item, gate))
-            await self.session.changed.wait()
+            await self.session.changed.wait(since=seen)
 
     async def _next(self) -> list[Item]:
         """Choose rows to make ready."""
