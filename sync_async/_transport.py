@@ -78,6 +78,8 @@ class Pool:
         self.exchange: Exchange | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.slots: asyncio.Semaphore
+        self.before_close: set[Callable[[], Awaitable[None]]] = set()
+        """What works with these connections in the background, and ends before they do."""
 
     async def open(self) -> None:
         """Make the session on the running loop, or say why that cannot be.
@@ -138,9 +140,12 @@ class Pool:
 
     async def close(self) -> None:
         """Close the sessions that are ours; closing twice is fine."""
-        self._closed = True
-        if self._pid != os.getpid():
+        if self._pid == os.getpid():
+            for end in tuple(self.before_close):
+                await end()
+        else:
             self.forget()
+        self._closed = True
         sessions = self._own_sessions()
         self.exchange = self._storage = None
         for session in sessions:

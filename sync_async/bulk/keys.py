@@ -42,6 +42,21 @@ def marked_name(item_id: str, key: str) -> str:
     return f"{output_stem(item_id)[:LONGEST_NAME]}_{mark}"
 
 
+def renamed(body: bytes, item_id: str, earlier_key: str, key: str) -> bytes:
+    """Give the bytes of a further purchase: an output name that marks the earlier one marks this one instead.
+
+    Args:
+        body: The bytes of the earlier purchase.
+        item_id: The row.
+        earlier_key: The key of that purchase.
+        key: The key of the further one.
+    """
+    read = json.loads(body)
+    if read.get("outputFileName") != marked_name(item_id, earlier_key):
+        return body
+    return frozen_body({**read, "outputFileName": marked_name(item_id, key)})
+
+
 def frozen_body(body: Mapping[str, Any]) -> bytes:
     """Write the bytes that are sent: compact UTF-8 JSON, fields in the order of the mapping, no NaN.
 

@@ -24,7 +24,7 @@ Order = Literal["input", "completion"]
 
 @attrs.frozen(kw_only=True)
 class RunSpec:
-    """What a run is to be.
+    """What a run is to be. When it is opened once more, None leaves what it was.
 
     Attributes:
         run_id: Its name, from which all keys come; None draws one. With the name of a run whose ledger is lost,
@@ -33,15 +33,17 @@ class RunSpec:
         manifest_sha: Their SHA-256, where it is known.
         sdk_version: The version of this library.
         defaults: What holds for all rows, as JSON.
-        budget_micro: What may be spent, None for no limit.
+        budget_micro: What may be spent; None for no limit.
+        may_begin: Whether it may be a new one.
     """
 
     run_id: str | None = None
-    manifest: str = ""
+    manifest: str | None = None
     manifest_sha: str | None = None
-    sdk_version: str = ""
-    defaults: Mapping[str, Any] = attrs.field(factory=dict)
+    sdk_version: str | None = None
+    defaults: Mapping[str, Any] | None = None
     budget_micro: int | None = None
+    may_begin: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -248,6 +250,19 @@ class Asset:
     uploaded_us: int
 
 
+@attrs.frozen
+class LocalFile:
+    """A local file that was sent.
+
+    Attributes:
+        path: Where it is, or was.
+        content_sha: SHA-256 of its content in hexadecimal.
+    """
+
+    path: str
+    content_sha: str
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """Something that came to pass and has no column.
@@ -276,6 +291,23 @@ class Result:
 
     item: Item
     leader: Item
+
+
+@attrs.frozen
+class Failures:
+    """Rows that failed for one reason.
+
+    Attributes:
+        code: The error code.
+        rows: How many.
+        samples: Names of the first of them.
+        error: What was said of one of them.
+    """
+
+    code: str
+    rows: int
+    samples: tuple[str, ...] = ()
+    error: str | None = None
 
 
 @attrs.frozen
@@ -425,6 +457,22 @@ class Ledger(Protocol):
         """
         ...
 
+    async def results_of(self, rows: Sequence[int]) -> list[Result]:
+        """Read some rows, and the doubles of these, with what became of them.
+
+        Args:
+            rows: Their numbers.
+        """
+        ...
+
+    async def ended(self) -> Sequence[int]:
+        """Give the numbers of all rows that are over, but for doubles, those that ended first first."""
+        ...
+
+    async def failures(self) -> list[Failures]:
+        """Tell why rows failed, the most frequent reason first; reads all of them."""
+        ...
+
     async def kv(self, key: str, *value: Any) -> Any:
         """Read what is kept under a name, None when there is nothing; with a value, keep that instead.
 
@@ -444,6 +492,10 @@ class Ledger(Protocol):
         Raises:
             LedgerError: It cannot be written.
         """
+        ...
+
+    async def local_files(self, urls: Collection[str]) -> dict[str, LocalFile]:
+        """Tell which addresses are those of local files that were sent."""
         ...
 
     async def note(self, kind: str, detail: Mapping[str, Any], seq: int | None = None) -> None:

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,7 +41,7 @@ class RawRow:
     problem: str | None = None
 
 
-Manifest = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+Manifest = str | os.PathLike[str] | Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
 """A path, an iterable of mappings, or data with `__arrow_c_stream__` (polars, duckdb, pandas, pyarrow)."""
 
 

@@ -36,6 +36,7 @@ from sync_async.bulk.timeline import Timeline
 from sync_async.bulk.traffic import Traffic, paces
 from sync_async.bulk.unknown import KEY_LIFETIME, Reconciler
 from sync_async.bulk.uploads import Uploader
+from sync_async.bulk.usage import Usage
 from sync_async.resources._resource import Caller
 
 WATCH = 5.0
@@ -74,6 +75,10 @@ class Runner:
     uploader: Uploader = attrs.field(init=False)
     reconciler: Reconciler = attrs.field(init=False)
     timeline: Timeline = attrs.field(init=False)
+    usage: Usage = attrs.field(init=False, factory=Usage)
+    is_prepared: bool = attrs.field(init=False, default=False)
+    """Whether there is a session, with all its parts."""
+    _is_stopped: bool = attrs.field(init=False, default=False)
     _canary_rows: int = attrs.field(init=False, default=0)
     _told_cap: int | None = attrs.field(init=False, default=None)
     _only_unknown_since: float | None = attrs.field(init=False, default=None)
@@ -107,15 +112,39 @@ class Runner:
 
     def stop(self) -> None:
         """Buy nothing more; what runs is followed to its end and fetched."""
-        self.session.stop_buying(Halt("stopped"))
+        self._is_stopped = True
+        if self.is_prepared:
+            self.session.stop_buying(Halt("stopped"))
+
+    def limit_concurrency(self, most: int | None) -> None:
+        """Hold at most so many slots from now on."""
+        self.settings = attrs.evolve(self.settings, max_concurrency=most)
+        if self.is_prepared:
+            self.session.slots.limit(most)
+
+    def wake(self) -> None:
+        """Look at the jobs now: somebody has told that one has ended."""
+        if self.is_prepared:
+            self.poller.wake()
+
+    def traffic(self) -> dict[str, int]:
+        """Count the creates that were sent, and those that were refused, by reason."""
+        if not self.is_prepared:
+            return {}
+        session = self.session
+        return {
+            "posts": session.slots.posts,
+            "refused": session.slots.refusals,
+            "rate_refused": session.traffic.refusals,
+        }
 
     async def _prepare(self, spawn: Callable[[Coroutine[Any, Any, Any]], object], learned: Learned) -> None:
-        settings, changed = self.settings, Pulse()
-        hint = await concurrency_of_account(self.caller)
-        self._told_cap = hint
+        changed = Pulse()
+        self._told_cap = hint = await concurrency_of_account(self.caller)
+        counters = await self.ledger.counters()
+        settings = self.settings  # those of now: a limit may have been set meanwhile
         seeker = learned.seeker(hint, settings.max_concurrency, self.wall_us())
         seeker.on_change = self._tell_level
-        counters = await self.ledger.counters()
         self.session = session = Session(
             ledger=self.ledger,
             caller=self.caller,
@@ -136,6 +165,9 @@ class Runner:
         self.uploader = Uploader(session)
         self.reconciler = Reconciler(session, self.poller, self.submitter.recover)
         self.timeline = Timeline(session, self.poller)
+        self.is_prepared = True
+        if self._is_stopped:
+            self.stop()
 
     def _parts(self) -> Iterator[Coroutine[Any, Any, None]]:
         """Begin what ends by itself when the run does."""
@@ -175,9 +207,12 @@ class Runner:
 
     async def _watch(self) -> None:
         """Wait until nothing is left to do."""
-        changed = self.session.changed
+        session, changed = self.session, self.session.changed
         seen = changed.beats
         while not await self._is_over():
+            states, slots = (await self.ledger.counters()).states, session.slots
+            now, is_waiting = asyncio.get_running_loop().time(), bool(states[State.READY])
+            self.usage.note(now, slots.held, slots.seeker.level, is_waiting=is_waiting)
             await changed.wait(WATCH, since=seen)
             seen = changed.beats
 

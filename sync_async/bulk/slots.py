@@ -93,6 +93,11 @@ class Slots:
         self.seeker.announced(_now(), before=before, cap=cap)
         self.changed.beat()
 
+    def limit(self, most: int | None) -> None:
+        """Hold at most so many from now on; those above it run to their end."""
+        self.seeker.ceiling = most
+        self.changed.beat()
+
     def looked(self, running: int, began: float) -> None:
         """Take note of a look at all jobs; see `CapSeeker.looked`."""
         self.seeker.looked(_now(), running, began=began)

@@ -34,8 +34,10 @@ from sync_async.bulk.ledger import (
     Claim,
     Counters,
     Event,
+    Failures,
     IngestReport,
     Item,
+    LocalFile,
     NewItem,
     Order,
     Result,
@@ -115,7 +117,8 @@ class SqliteLedger:
         """
         if self._writer is not None:
             raise ArgumentError("ledger", "its run is open already")
-        opening = asyncio.ensure_future(in_own_thread(lambda: self._open(may_begin=spec is not None)))
+        may_begin = spec is not None and spec.may_begin
+        opening = asyncio.ensure_future(in_own_thread(lambda: self._open(may_begin=may_begin)))
         try:
             connection, counters = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -248,6 +251,30 @@ class SqliteLedger:
         async for result in self._reader.results(order):
             yield result
 
+    async def results_of(self, rows: Sequence[int]) -> list[Result]:
+        """Read some rows and their doubles; see `Ledger.results_of`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._reader.results_of(rows)
+
+    async def ended(self) -> Sequence[int]:
+        """Give the numbers of rows that are over; see `Ledger.ended`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._reader.ended()
+
+    async def failures(self) -> list[Failures]:
+        """Tell why rows failed; see `Ledger.failures`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._reader.failures()
+
     async def kv(self, key: str, *value: Any) -> Any:
         """Read or keep something under a name; see `Ledger.kv`.
 
@@ -285,6 +312,14 @@ class SqliteLedger:
                 transaction.connection.execute("REPLACE INTO asset VALUES (?, ?, ?, ?, ?)", values).rowcount
             )
         )
+
+    async def local_files(self, urls: Collection[str]) -> dict[str, LocalFile]:
+        """Tell which addresses are those of local files; see `Ledger.local_files`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._reader.local_files(urls)
 
     async def note(self, kind: str, detail: Mapping[str, Any], seq: int | None = None) -> None:
         """Write down something that came to pass; see `Ledger.note`.

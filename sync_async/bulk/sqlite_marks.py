@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from sync_async.bulk.errors import StateConflictError
-from sync_async.bulk.keys import body_sha, idempotency_key
+from sync_async.bulk.keys import body_sha, idempotency_key, renamed
 from sync_async.bulk.ledger import CLAIM_ROWS, Change, Claim, Item, Value
 from sync_async.bulk.sqlite_ingest import promote_followers
 from sync_async.bulk.sqlite_rows import COLUMNS, item_of
@@ -20,12 +20,13 @@ from sync_async.bulk.states import OF_A_GENERATION, SET_ONCE, TRANSITIONS, State
 
 NEXT = f"SELECT {COLUMNS} FROM item WHERE state = 'ready' AND due_us <= ? ORDER BY rank, due_us, seq LIMIT ?"  # noqa: S608
 CLAIMED = """
-UPDATE item SET state = 'submitting', idem_key = ?, first_post_us = coalesce(first_post_us, ?)
+UPDATE item SET state = 'submitting', idem_key = ?, body = ?, body_sha = ?,
+    first_post_us = coalesce(first_post_us, ?)
 WHERE seq = ? AND state = 'ready'
 """
 BEFORE = """
 SELECT state, item_id, generation_no, job_id, frozen, est_micro, cost_micro, past_micro,
-    error_code, length(body)
+    error_code
 FROM item WHERE seq = ?
 """
 STAYS = Transition(when="a note")
@@ -42,7 +43,6 @@ class _Before:
     cost_micro: int | None
     past_micro: int
     error_code: str | None
-    body_bytes: int
 
 
 def claim(
@@ -64,14 +64,25 @@ def claim(
             if amount is None or amount > left:
                 return Claim(items=tuple(claimed), is_over_budget=True)
             left -= amount
-        key = item.idem_key or idempotency_key(run_id, item.item_id, item.generation_no)
-        if connection.execute(CLAIMED, (key, now_us, item.seq)).rowcount != 1:
+        key, body = _purchase(run_id, item)
+        if connection.execute(CLAIMED, (key, body, body_sha(body), now_us, item.seq)).rowcount != 1:
             raise StateConflictError(path, f"the row {item.item_id!r} left ready while it was claimed")
         transaction.tally.leave(State.READY, item.est_micro, item.cost_micro, item.past_micro)
         transaction.tally.enter(State.SUBMITTING, item.est_micro, item.cost_micro, item.past_micro)
         first = now_us if item.first_post_us is None else item.first_post_us
-        claimed.append(attrs.evolve(item, state=State.SUBMITTING, idem_key=key, first_post_us=first))
+        claimed.append(attrs.evolve(item, state=State.SUBMITTING, idem_key=key, body=body, first_post_us=first))
     return Claim(items=tuple(claimed))
+
+
+def _purchase(run_id: str, item: Item) -> tuple[str, bytes]:
+    """Give key and bytes of a row's next purchase; those of one that was begun stay."""
+    if item.idem_key is not None:
+        return item.idem_key, item.body
+    key = idempotency_key(run_id, item.item_id, item.generation_no)
+    if item.generation_no == 1:
+        return key, item.body
+    earlier = idempotency_key(run_id, item.item_id, item.generation_no - 1)
+    return key, renamed(item.body, item.item_id, earlier, key)
 
 
 def mark(transaction: Transaction, path: Path, changes: Sequence[Change], now_us: int) -> None:
@@ -92,8 +103,7 @@ def mark(transaction: Transaction, path: Path, changes: Sequence[Change], now_us
 def _apply(transaction: Transaction, path: Path, change: Change, before: _Before, now_us: int) -> None:
     way = STAYS if change.source == change.target else TRANSITIONS[change.source, change.target]
     values = dict(change.values)
-    has_body = before.frozen if change.target == State.READY else before.body_bytes
-    if not has_body and "body" not in values and change.target in (State.NEW, State.READY):
+    if change.target == State.READY and not before.frozen and "body" not in values:
         raise StateConflictError(path, f"the row {before.item_id!r} has no body to be sent")
     if way.starts_generation:
         cost = values.get("cost_micro", before.cost_micro)
@@ -112,7 +122,7 @@ def _update(
 ) -> None:
     bound = {**values, "seq": change.seq}
     if isinstance(body := values.get("body"), bytes):
-        bound["body_sha"] = body_sha(body)
+        bound["body_sha"] = None if change.target == State.NEW else body_sha(body)
     try:
         written = connection.execute(_statement(change.source, change.target, tuple(values)), bound).rowcount
     except sqlite3.IntegrityError as error:
@@ -158,7 +168,7 @@ def _statement(source: State, target: State, columns: tuple[str, ...]) -> str:
         f"{name} = coalesce({name}, :{name})" if name in SET_ONCE else f"{name} = :{name}" for name in columns
     ]
     if "body" in columns:
-        sets += ["frozen = 1", "body_sha = :body_sha"]
+        sets += [f"frozen = {int(target != State.NEW)}", "body_sha = :body_sha"]
     if way.attempt != "kept":
         sets.append("attempt = attempt + 1" if way.attempt == "used" else "attempt = 0")
     if way.starts_generation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -13,8 +13,8 @@ import attrs
 
 from sync_async._loading import in_thread
 from sync_async.bulk.errors import told
-from sync_async.bulk.ledger import PAGE_ROWS, Asset, Counters, Event, Item, Order, Result, Run
-from sync_async.bulk.sqlite_rows import live_page, places, recount, results_at
+from sync_async.bulk.ledger import PAGE_ROWS, Asset, Counters, Event, Failures, Item, LocalFile, Order, Result, Run
+from sync_async.bulk.sqlite_rows import ended, failures, live_page, places, recount, results_at, with_doubles
 from sync_async.bulk.sqlite_run import run_of
 from sync_async.bulk.sqlite_schema import open_for_reading
 from sync_async.bulk.states import State
@@ -22,6 +22,11 @@ from sync_async.bulk.states import State
 T = TypeVar("T")
 
 ASSET = "SELECT content_sha, bytes, mime, url, uploaded_us FROM asset WHERE content_sha = ?"
+LOCAL_FILES = """
+SELECT asset.url, file.path, file.content_sha FROM asset JOIN file
+    ON file.content_sha = substr(asset.content_sha, 1, 64)
+WHERE asset.url IN (SELECT value FROM json_each(?))
+"""
 EVENTS = """
 SELECT seq, us, detail, item_seq FROM event WHERE kind = ? AND seq > ? ORDER BY seq LIMIT ?
 """
@@ -84,6 +89,32 @@ class LedgerReader:
             for result in await self._results_at(page):
                 yield result
 
+    async def results_of(self, rows: Sequence[int]) -> list[Result]:
+        """Read some rows and their doubles; see `Ledger.results_of`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._read(
+            lambda connection: results_at(self.path, connection, with_doubles(connection, rows))
+        )
+
+    async def ended(self) -> Sequence[int]:
+        """Give the numbers of rows that are over; see `Ledger.ended`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._read(ended)
+
+    async def failures(self) -> list[Failures]:
+        """Tell why rows failed; see `Ledger.failures`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._read(failures)
+
     async def _results_at(self, page: Any) -> list[Result]:
         return await self._read(lambda connection: results_at(self.path, connection, page))
 
@@ -106,6 +137,17 @@ class LedgerReader:
         """
         row = await self._read(lambda connection: connection.execute(ASSET, (content_sha,)).fetchone())
         return None if row is None else Asset(**dict(zip(attrs.fields_dict(Asset), row, strict=True)))
+
+    async def local_files(self, urls: Collection[str]) -> dict[str, LocalFile]:
+        """Tell which addresses are those of local files; see `Ledger.local_files`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        rows = await self._read(
+            lambda connection: connection.execute(LOCAL_FILES, (json.dumps(sorted(urls)),)).fetchall()
+        )
+        return {url: LocalFile(path, sha) for url, path, sha in rows}
 
     async def events(self, kind: str) -> AsyncIterator[Event]:
         """Read what came to pass of one kind; see `Ledger.events`.

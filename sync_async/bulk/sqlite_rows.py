@@ -13,7 +13,7 @@ import attrs
 
 from sync_async.bulk.errors import DamagedLedgerError, told
 from sync_async.bulk.keys import body_sha
-from sync_async.bulk.ledger import Counters, Item, Money, Order, Result
+from sync_async.bulk.ledger import Counters, Failures, Item, Money, Order, Result
 from sync_async.bulk.sqlite_schema import LIVE
 from sync_async.bulk.states import CHARGED, OPEN, RESERVING, State
 
@@ -27,6 +27,23 @@ SELECT state, count(*), sum(past_micro), sum(coalesce(est_micro, 0)), sum(coales
     sum(est_micro IS NULL), sum(iif(cost_micro IS NULL, coalesce(est_micro, 0), 0)),
     sum(cost_micro IS NULL AND est_micro IS NULL)
 FROM item GROUP BY state
+"""
+
+DOUBLES = """
+SELECT dedupe_of, seq FROM item WHERE dedupe_of IN (SELECT value FROM json_each(?)) ORDER BY dedupe_of, seq
+"""
+ENDED = """
+SELECT seq FROM item WHERE state IN ('done', 'failed', 'rejected', 'conflict', 'cancelled')
+ORDER BY finished_us, seq
+"""
+FAILURE_SAMPLES = 3
+FAILURES = """
+SELECT code, rows, item_id, error FROM (
+    SELECT coalesce(error_code, state) AS code, item_id, error, seq,
+        count(*) OVER (PARTITION BY coalesce(error_code, state)) AS rows,
+        row_number() OVER (PARTITION BY coalesce(error_code, state) ORDER BY seq) AS place
+    FROM item WHERE state IN ('failed', 'rejected', 'conflict', 'cancelled', 'unknown')
+) WHERE place <= ? ORDER BY seq
 """
 
 
@@ -121,6 +138,29 @@ def places(connection: sqlite3.Connection, order: Order) -> array[int]:
     """Read the numbers of all rows in an order: 8 MB for a million."""
     by = "seq" if order == "input" else "finished_us IS NULL, finished_us, seq"
     return array("q", (seq for (seq,) in connection.execute(f"SELECT seq FROM item ORDER BY {by}")))  # noqa: S608
+
+
+def with_doubles(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
+    """Give some rows, each with those that share its fate behind it."""
+    doubles: dict[int, list[int]] = {}
+    for leader, seq in connection.execute(DOUBLES, (json.dumps(list(numbers)),)):
+        doubles.setdefault(leader, []).append(seq)
+    return [seq for number in numbers for seq in (number, *doubles.get(number, ()))]
+
+
+def failures(connection: sqlite3.Connection) -> list[Failures]:
+    """Tell why rows failed, the most frequent reason first."""
+    found = connection.execute(FAILURES, (FAILURE_SAMPLES,)).fetchall()
+    by_code: dict[str, Failures] = {}
+    for code, rows, name, error in found:
+        seen = by_code.get(code, Failures(code, rows, (), error))
+        by_code[code] = attrs.evolve(seen, samples=(*seen.samples, name))
+    return sorted(by_code.values(), key=lambda failure: (-failure.rows, failure.code))
+
+
+def ended(connection: sqlite3.Connection) -> array[int]:
+    """Read the numbers of rows that are over, but for doubles: 8 MB for a million."""
+    return array("q", (seq for (seq,) in connection.execute(ENDED)))
 
 
 def results_at(path: Path, connection: sqlite3.Connection, numbers: Sequence[int]) -> list[Result]:

@@ -8,7 +8,6 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -17,6 +16,8 @@ from sync_async.bulk.ledger import Run, RunSpec
 
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RUN_COLUMNS = "run_id, created_us, manifest, manifest_sha, sdk_version, defaults_json, budget_micro, state, epoch"
+CHANGEABLE = ("manifest", "manifest_sha", "sdk_version", "defaults", "budget_micro")
+"""What the one who opens a run may want otherwise than before."""
 REOPENED = """
 UPDATE run SET manifest = ?, manifest_sha = ?, sdk_version = ?, defaults_json = ?, budget_micro = ?,
     epoch = epoch + 1
@@ -31,7 +32,7 @@ def open_run(connection: sqlite3.Connection, path: Path, spec: RunSpec | None, n
     """
     found = run_of(connection)
     if found is None:
-        if spec is None:
+        if spec is None or not spec.may_begin:
             raise no_run(path)
         return _insert(connection, spec, now_us)
     if spec is not None and spec.run_id not in (None, found.run_id):
@@ -69,42 +70,28 @@ def _insert(connection: sqlite3.Connection, spec: RunSpec, now_us: int) -> Run:
     run_id = secrets.token_hex(16) if spec.run_id is None else spec.run_id
     if not RUN_ID.fullmatch(run_id):
         raise ArgumentError("run_id", f"{run_id!r} is not a name of 1 to 64 letters, digits, '.', '_' and '-'")
-    run = Run(
-        run_id=run_id,
-        created_us=now_us,
-        manifest=spec.manifest,
-        manifest_sha=spec.manifest_sha,
-        sdk_version=spec.sdk_version,
-        defaults=spec.defaults,
-        budget_micro=spec.budget_micro,
-    )
+    run = _wished(Run(run_id=run_id, created_us=now_us), spec)
     connection.execute(
         f"INSERT INTO run ({RUN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # columns of ours
-        (run_id, now_us, *_wishes(spec), run.state, run.epoch),
+        (run_id, now_us, *_changeable(run), run.state, run.epoch),
     )
     return run
 
 
 def _reopen(connection: sqlite3.Connection, found: Run, spec: RunSpec | None) -> Run:
     """Open a run once more; with a spec, its caller may want other rows and another budget now."""
-    if spec is None:
-        connection.execute("UPDATE run SET epoch = epoch + 1")
-        return attrs.evolve(found, epoch=found.epoch + 1)
-    connection.execute(REOPENED, _wishes(spec))
-    return attrs.evolve(
-        found,
-        manifest=spec.manifest,
-        manifest_sha=spec.manifest_sha,
-        sdk_version=spec.sdk_version,
-        defaults=spec.defaults,
-        budget_micro=spec.budget_micro,
-        epoch=found.epoch + 1,
+    run = attrs.evolve(found if spec is None else _wished(found, spec), epoch=found.epoch + 1)
+    connection.execute(REOPENED, _changeable(run))
+    return run
+
+
+def _wished(run: Run, spec: RunSpec) -> Run:
+    wishes = {name: getattr(spec, name) for name in CHANGEABLE}
+    return attrs.evolve(run, **{name: wish for name, wish in wishes.items() if wish is not None})
+
+
+def _changeable(run: Run) -> tuple[str | int | None, ...]:
+    return tuple(
+        json.dumps(dict(value), allow_nan=False) if isinstance(value, Mapping) else value
+        for value in (getattr(run, name) for name in CHANGEABLE)
     )
-
-
-def _wishes(spec: RunSpec) -> tuple[str | int | None, ...]:
-    return spec.manifest, spec.manifest_sha, spec.sdk_version, _json(spec.defaults), spec.budget_micro
-
-
-def _json(defaults: Mapping[str, Any]) -> str:
-    return json.dumps(dict(defaults), allow_nan=False)

@@ -155,6 +155,12 @@ TRANSITIONS: Mapping[tuple[State | None, State], Transition] = {
         allowed={"due_us"},
         clears=ENDED | TOLD,
     ),
+    **{
+        (unsettled, State.FAILED): Transition(
+            when="given up by somebody, though it may have been bought", required=ENDED, allowed=TOLD
+        )
+        for unsettled in (State.UNKNOWN, State.CONFLICT)
+    },
     (State.SUBMITTED, State.REMOTE_DONE): Transition(
         when="the job is COMPLETED", required={"finished_us"}, allowed={"output_s", "cost_micro", "due_us"}
     ),
@@ -194,15 +200,19 @@ TRANSITIONS: Mapping[tuple[State | None, State], Transition] = {
         required={"finished_us"},
         allowed={"error_code", *TOLD},
     ),
-    (State.REJECTED, State.NEW): Transition(
-        when="its files are to be tried again; it was never sent",
-        allowed=PRICED,
-        if_unset="first_post_us",
-        clears=ENDED | TOLD,
-    ),
     **{
         (ended, State.READY): Transition(
             when="to be bought once more, the price agreed to",
+            allowed=AGAIN,
+            starts_generation=True,
+            attempt="reset",
+        )
+        for ended in (State.FAILED, State.REJECTED, State.CONFLICT)
+    },
+    **{
+        (ended, State.NEW): Transition(
+            when="the same, its local files to be sent again",
+            required={"body"},
             allowed=AGAIN,
             starts_generation=True,
             attempt="reset",
@@ -218,7 +228,7 @@ NOTES: Mapping[State, frozenset[str]] = {
     State.SUBMITTING: frozenset({"unclear_us"}),
     State.SUBMITTED: frozenset({"due_us", "cost_micro"}),
     State.UNKNOWN: frozenset({"due_us", "error_code", "error"}),
-    State.REMOTE_DONE: frozenset({"due_us", "cost_micro", "output_s", *LEASE}),
+    State.REMOTE_DONE: frozenset({"due_us", "cost_micro", "output_s", "error_code", *TOLD, *LEASE}),
     State.DOWNLOADING: frozenset({"due_us", "cost_micro", *OUTPUT, *LEASE}),
     State.DONE: frozenset({"cost_micro", "output_s"}),
     State.FAILED: frozenset({"cost_micro"}),

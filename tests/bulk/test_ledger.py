@@ -245,10 +245,8 @@ class LedgerMachine(RuleBasedStateMachine):
             return False
         if change.target == State.READY and not item.is_frozen and "body" not in values:
             return False
-        if change.target == State.NEW and not item.body:
-            return False
         if "body" in values:
-            item = attrs.evolve(item, is_frozen=True)
+            item = attrs.evolve(item, is_frozen=change.target != State.NEW)
         if way.starts_generation:
             past = item.past_micro + (values.get("cost_micro", item.cost_micro) or 0)
             values = {name: value for name, value in values.items() if name not in OF_A_GENERATION}

@@ -38,8 +38,12 @@ WAYS = {
     ("failed", "ready"),
     ("rejected", "ready"),
     ("rejected", "new"),
+    ("failed", "new"),
+    ("conflict", "new"),
     ("conflict", "ready"),
     ("conflict", "submitted"),
+    ("conflict", "failed"),
+    ("unknown", "failed"),
 }
 
 
@@ -74,6 +78,9 @@ def test_only_what_has_ended_badly_or_a_failed_job_is_bought_once_more() -> None
         (State.FAILED, State.READY),
         (State.REJECTED, State.READY),
         (State.CONFLICT, State.READY),
+        (State.FAILED, State.NEW),
+        (State.REJECTED, State.NEW),
+        (State.CONFLICT, State.NEW),
     }
 
 
