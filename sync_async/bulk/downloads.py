@@ -143,15 +143,9 @@ class Downloader:
         session, tries = self.session, output.tries + 1
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**output.tries)
         due = session.wall_us() + int(wait * 1e6)
-        if source is State.DOWNLOADING:
-            await session.mark(
-                output.item,
-                State.REMOTE_DONE,
-                source=source,
-                due_us=due,
-                error_code=code,
-                error=problem,
-            )
+        await session.mark(
+            output.item, State.REMOTE_DONE, source=source, due_us=due, error_code=code, error=problem
+        )
         if tries == TRIES or code == "output_exists":
             self.left += 1
             session.changed.beat()
