@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
@@ -34,6 +35,28 @@ def blocking(method: MethodT) -> MethodT:
         return self._portal.run(start(self, *args, **kwargs))
 
     return cast("MethodT", call)
+
+
+def opening(module: str, twin: str) -> Callable[[MethodT], MethodT]:
+    """Run the coroutine that a method returns, and return the twin of the resource that it opens.
+
+    Args:
+        module: Where the twin is, which is loaded when it is needed.
+        twin: Its name.
+    """
+
+    def wrap(method: MethodT) -> MethodT:
+        start = explains_keywords(method)
+
+        @functools.wraps(method)
+        def call(self: Facade[Any], /, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            opened = self._portal.run(start(self, *args, **kwargs))
+            return getattr(importlib.import_module(module), twin)(opened, self._portal)
+
+        return cast("MethodT", call)
+
+    return wrap
 
 
 class Facade(Generic[ResourceT]):

@@ -1,6 +1,7 @@
 """What can go wrong with the ledger of a run.
 
 SyncError
+├── ManifestError               rows have problems; `shown` has the first of them
 └── LedgerError                 `path` names the file
     ├── LedgerLockedError       another process works on the run; `pid`, `host` and `started` tell which
     ├── LedgerVersionError      a newer version of this library has written it
@@ -17,8 +18,37 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sync_async._errors import SyncError
+
+if TYPE_CHECKING:
+    from sync_async.bulk.rows import Problem
+
+TOLD_PROBLEMS = 5
+"""Problems of a manifest that the error's text has."""
+
+
+class ManifestError(SyncError):
+    """Rows of a manifest have problems; nothing was taken in, and nothing bought.
+
+    Attributes:
+        shown: The first fifty problems, each with row, column and reason.
+        problems: How many there are.
+        problems_file: Where all of them stand, if they were written.
+    """
+
+    def __init__(self, shown: Sequence[Problem], problems: int, problems_file: Path | None) -> None:
+        self.shown, self.problems, self.problems_file = list(shown), problems, problems_file
+        first = "".join(f"\n  {problem}" for problem in self.shown[:TOLD_PROBLEMS])
+        more = f"\n  … and {problems - TOLD_PROBLEMS:,} more" if problems > TOLD_PROBLEMS else ""
+        where = f" ({problems_file} has all of them)" if problems_file is not None else ""
+        super().__init__(
+            f"the manifest has {problems:,} problem{'s' * (problems != 1)}{where}; mend them, or let these rows "
+            f"be set aside with skip_bad:{first}{more}"
+        )
 
 
 class LedgerError(SyncError):

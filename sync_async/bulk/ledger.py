@@ -251,6 +251,23 @@ class Asset:
 
 
 @attrs.frozen
+class FileStamp:
+    """A local file as its directory has it; as long as nothing of it changes, its content does not.
+
+    Attributes:
+        path: Where it is.
+        size: How many bytes it has.
+        mtime_ns: When it was changed.
+        inode: Its number in the file system.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@attrs.frozen
 class LocalFile:
     """A local file that was sent.
 
@@ -488,6 +505,27 @@ class Ledger(Protocol):
 
     async def keep_asset(self, asset: Asset) -> None:
         """Keep where a file is, instead of an earlier address.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        ...
+
+    async def take_out(self, first: int) -> int:
+        """Take out rows that were never sent, from a number on, and tell how many they were.
+
+        Raises:
+            StateConflictError: One of them was sent; none was taken out.
+            LedgerError: It cannot be written.
+        """
+        ...
+
+    async def contents_of(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
+        """Tell the SHA-256 of those files that were read before, in hexadecimal."""
+        ...
+
+    async def keep_contents(self, files: Mapping[FileStamp, str]) -> None:
+        """Keep the SHA-256 of files.
 
         Raises:
             LedgerError: It cannot be written.

@@ -159,10 +159,19 @@ def _from_arrow(batches: Iterable[Any]) -> Iterator[RawRow]:
 
 def _from_mappings(rows: Iterable[Any]) -> Iterator[RawRow]:
     for number, row in enumerate(rows, start=1):
-        if isinstance(row, Mapping):
-            yield RawRow(number=number, values={name: value for name, value in row.items() if value is not None})
-        else:
-            yield RawRow(number=number, problem=f"{type(row).__name__} is not a mapping of columns to values")
+        yield raw_row(number, row)
+
+
+def raw_row(number: int, row: Any) -> RawRow:
+    """Take a row as a caller gives it.
+
+    Args:
+        number: The how-manieth it is, from 1.
+        row: A mapping of columns to values; None is no value.
+    """
+    if not isinstance(row, Mapping):
+        return RawRow(number=number, problem=f"{type(row).__name__} is not a mapping of columns to values")
+    return RawRow(number=number, values={name: value for name, value in row.items() if value is not None})
 
 
 def _arrow(part: str | None = None) -> Any:

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
-from itertools import islice
-from pathlib import Path
+from typing import Any
 
 import attrs
 
-from sync_async._bodies import json_bytes
+from sync_async.bulk.assessment import Assessed, Assessor
 from sync_async.bulk.manifest import RawRow
-from sync_async.bulk.measure import Medium, measure, output_of
+from sync_async.bulk.measure import Medium
 from sync_async.bulk.prices import Prices
-from sync_async.bulk.rows import BulkRow, Problem, RowReader
+from sync_async.bulk.rows import Problem, RowReader
 
 SHOWN_PROBLEMS = 50
-ROWS_AT_ONCE = 500
 POSTS_PER_MINUTE = 60
 """Creates a minute at which a run starts, where nobody says otherwise."""
-USUAL_SECONDS = {
-    "sync-3": (120.0, 22.0),
-    "lipsync-2": (90.0, 1.0),
-    "lipsync-2-pro": (150.0, 2.0),
-    "lipsync-1.9.0-beta": (35.0, 0.5),
-    "react-1": (75.0, 1.0),
-}
-"""Seconds of a job: a part of its own, and one for each second of output.
-Fitted to the typical times of https://sync.so/docs/product/generation-times"""
-OTHER_SECONDS = (90.0, 1.0)
-UNKNOWN_LENGTH = 30.0
-"""Seconds of output that are taken for the time of a row whose length is not known."""
 
 
 @attrs.define(kw_only=True)
@@ -79,6 +65,8 @@ class Plan:
         file_bytes: How large they are together.
         job_seconds: Seconds that all jobs take together, one after the other, by the models' usual times.
         longest_job_seconds: Seconds of the longest of them; a run takes no less.
+        first_expiry: When the first of the signed addresses among the inputs stops working, None without any.
+        not_in_manifest: Rows of the run that the manifest does not have any more; they stay.
     """
 
     rows: int = 0
@@ -90,6 +78,8 @@ class Plan:
     file_bytes: int = 0
     job_seconds: float = 0.0
     longest_job_seconds: float = 0.0
+    first_expiry: datetime | None = None
+    not_in_manifest: int = 0
 
     @property
     def price(self) -> Decimal:
@@ -100,6 +90,40 @@ class Plan:
     def rows_of_unknown_price(self) -> int:
         """Rows that will cost something that nobody knows yet."""
         return sum(model.rows_of_unknown_price for model in self.models.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it, without the problems."""
+        models = {name: {**attrs.asdict(model), "price": str(model.price)} for name, model in self.models.items()}
+        expiry = None if self.first_expiry is None else self.first_expiry.isoformat()
+        kept = {name: getattr(self, name) for name in NUMBERS}
+        return {**kept, "models": models, "first_expiry": expiry}
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Plan:
+        """Read what `to_json` has written."""
+        models = {
+            name: ModelPlan(**{**model, "price": Decimal(model["price"])})
+            for name, model in written["models"].items()
+        }
+        expiry = written["first_expiry"] and datetime.fromisoformat(written["first_expiry"])
+        return cls(**{name: written[name] for name in NUMBERS}, models=models, first_expiry=expiry)
+
+    def count(self, row: Assessed) -> None:
+        """Count a row."""
+        if row.expiry is not None:
+            self.first_expiry = min(self.first_expiry or row.expiry, row.expiry)
+        if row.is_double:
+            self.doubles += 1
+            return
+        self.rows += 1
+        self.job_seconds += row.job_seconds
+        self.longest_job_seconds = max(self.longest_job_seconds, row.job_seconds)
+        self.models.setdefault(row.job.body["model"], ModelPlan()).count(row.output, row.price)
+
+    def count_problems(self, problems: Sequence[Problem]) -> None:
+        """Count what is wrong with a row."""
+        self.problems += len(problems)
+        self.shown_problems += problems[: SHOWN_PROBLEMS - len(self.shown_problems)]
 
     def seconds(self, slots: int, posts_per_minute: float = POSTS_PER_MINUTE) -> float:
         """Tell how long the run takes, by Little's law.
@@ -116,6 +140,18 @@ class Plan:
         return "concurrency" if by_slots >= self.rows * 60 / posts_per_minute else "request rate"
 
 
+NUMBERS = (
+    "rows",
+    "doubles",
+    "problems",
+    "files",
+    "file_bytes",
+    "job_seconds",
+    "longest_job_seconds",
+    "not_in_manifest",
+)
+
+
 class Planner:
     """Goes through a manifest once, and spends nothing.
 
@@ -125,12 +161,7 @@ class Planner:
     """
 
     def __init__(self, reader: RowReader, prices: Prices | None) -> None:
-        self._reader = reader
-        self._prices = prices
-        self._plan = Plan()
-        self._payloads: set[bytes] = set()
-        self._media: dict[Path, Medium] = {}
-        self._bytes = 0
+        self._assessor = Assessor(reader, prices)
 
     async def plan(self, rows: Iterable[RawRow]) -> Plan:
         """Read all rows, and tell what they come to.
@@ -138,57 +169,12 @@ class Planner:
         Raises:
             ApiError, ApiConnectionError: Prices cannot be asked for.
         """
-        from anyio import to_thread
-
-        plan, left = self._plan, iter(rows)
-        while chunk := await to_thread.run_sync(self._read_some, left):
+        plan = Plan()
+        async for chunk in self._assessor.assess(rows):
             for row in chunk:
-                if isinstance(row, BulkRow):
-                    await self._add(row)
+                if isinstance(row, Assessed):
+                    plan.count(row)
                 else:
-                    plan.problems += len(row)
-                    plan.shown_problems += row[: SHOWN_PROBLEMS - len(plan.shown_problems)]
-        plan.files = len(self._media)
-        plan.file_bytes = self._bytes
+                    plan.count_problems(row.problems)
+        plan.files, plan.file_bytes = self._assessor.files, self._assessor.file_bytes
         return plan
-
-    def _read_some(self, rows: Iterator[RawRow]) -> list[BulkRow | list[Problem]]:
-        """Read some rows, and look at their files, which is work for a thread."""
-        read = [self._reader.read(raw) for raw in islice(rows, ROWS_AT_ONCE)]
-        for row in read:
-            if isinstance(row, BulkRow):
-                for path in row.files.values():
-                    self._look_at(path)
-        return read
-
-    def _look_at(self, path: Path) -> None:
-        if path not in self._media:
-            self._media[path] = measure(path)
-            self._bytes += path.stat().st_size
-
-    async def _add(self, row: BulkRow) -> None:
-        """Count a row, unless it asks for the same as an earlier one."""
-        plan, payload = self._plan, _payload_of(row)
-        if payload in self._payloads:
-            plan.doubles += 1
-            return
-        self._payloads.add(payload)
-        plan.rows += 1
-        output = output_of(row.body, {kind: self._media[path] for kind, path in row.files.items()})
-        own, each = USUAL_SECONDS.get(row.body["model"], OTHER_SECONDS)
-        seconds = own + each * (UNKNOWN_LENGTH if output.seconds is None else output.seconds)
-        plan.job_seconds += seconds
-        plan.longest_job_seconds = max(plan.longest_job_seconds, seconds)
-        model = plan.models.setdefault(row.body["model"], ModelPlan())
-        model.count(output, await self._price(row.body["model"], output))
-
-    async def _price(self, model: str, output: Medium) -> Decimal | None:
-        if self._prices is None or output.seconds is None or output.fps is None:
-            return None
-        return await self._prices.of(model, output.seconds, output.fps)
-
-
-def _payload_of(row: BulkRow) -> bytes:
-    """Give what tells a row from one that asks for something else; half a hash, as there may be a million."""
-    wanted = {**row.body, "files": {kind: str(path) for kind, path in row.files.items()}}
-    return hashlib.sha256(json_bytes(wanted)).digest()[:16]

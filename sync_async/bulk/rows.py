@@ -6,6 +6,7 @@ beside it, or a record of `POST /v2/batch`.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -100,6 +101,17 @@ class RowReader:
             return self._job(raw, values)
         except ArgumentError as error:
             return [_problem_of(raw.number, error)]
+
+    def name_of(self, raw: RawRow) -> str:
+        """Name a row that cannot be bought: by its own name, or else by its number."""
+        own = raw.values.get("item_id", raw.values.get("request_id"))
+        names = [] if own is None else [own]
+        for name in [*names, f"row-{raw.number}", *(f"row-{raw.number}-{turn}" for turn in range(2, 100))]:
+            with contextlib.suppress(ArgumentError):  # it is no name, or taken
+                item_id = _checked_id(name)
+                self._claim(item_id)
+                return item_id
+        raise ArgumentError("item_id", f"row {raw.number} can be given no name")
 
     def _job(self, raw: RawRow, values: Mapping[str, Any]) -> BulkRow:
         arguments, files = self._arguments(values, is_text=raw.is_text)

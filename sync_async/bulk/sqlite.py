@@ -35,6 +35,7 @@ from sync_async.bulk.ledger import (
     Counters,
     Event,
     Failures,
+    FileStamp,
     IngestReport,
     Item,
     LocalFile,
@@ -45,7 +46,7 @@ from sync_async.bulk.ledger import (
     RunSpec,
 )
 from sync_async.bulk.lock import RunLock
-from sync_async.bulk.sqlite_ingest import Intake
+from sync_async.bulk.sqlite_ingest import Intake, take_out
 from sync_async.bulk.sqlite_marks import claim, mark
 from sync_async.bulk.sqlite_reader import LedgerReader
 from sync_async.bulk.sqlite_rows import recount
@@ -57,6 +58,7 @@ from sync_async.bulk.states import State
 FOLDER = ".syncso"
 FILE = "ledger.db"
 LOCK = "lock"
+KEEP_CONTENT = "REPLACE INTO file (path, size, mtime_ns, inode, content_sha) VALUES (?, ?, ?, ?, ?)"
 NOTE = "INSERT INTO event (us, item_seq, kind, detail) VALUES (?, ?, ?, ?)"
 
 
@@ -311,6 +313,36 @@ class SqliteLedger:
             lambda transaction: (
                 transaction.connection.execute("REPLACE INTO asset VALUES (?, ?, ?, ?, ?)", values).rowcount
             )
+        )
+
+    async def take_out(self, first: int) -> int:
+        """Take out rows that were never sent; see `Ledger.take_out`.
+
+        Raises:
+            StateConflictError: One of them was sent.
+            LedgerError: It cannot be written.
+        """
+        return await self._open_writer().write(
+            lambda transaction: take_out(transaction, self.path, first), weight=MOST_OPERATIONS
+        )
+
+    async def contents_of(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
+        """Tell the SHA-256 of those files that were read before; see `Ledger.contents_of`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        return await self._reader.contents_of(files)
+
+    async def keep_contents(self, files: Mapping[FileStamp, str]) -> None:
+        """Keep the SHA-256 of files; see `Ledger.keep_contents`.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        values = [(*attrs.astuple(file), sha) for file, sha in files.items()]
+        await self._open_writer().write(
+            lambda transaction: transaction.connection.executemany(KEEP_CONTENT, values).rowcount
         )
 
     async def local_files(self, urls: Collection[str]) -> dict[str, LocalFile]:

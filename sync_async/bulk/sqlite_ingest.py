@@ -11,7 +11,7 @@ import attrs
 
 from sync_async._errors import ArgumentError
 from sync_async.bulk.doubles import Doubles
-from sync_async.bulk.errors import ManifestChangedError
+from sync_async.bulk.errors import ManifestChangedError, StateConflictError
 from sync_async.bulk.keys import body_sha
 from sync_async.bulk.ledger import IngestReport, NewItem
 from sync_async.bulk.sqlite_writer import Transaction
@@ -33,6 +33,8 @@ SELECT item_id, seq, state, prio, payload_sha, est_micro, past_micro, job_id,
     first_post_us IS NULL AND generation_no = 1
 FROM json_each(?) AS asked CROSS JOIN item ON item_id = asked.value
 """
+UNSENT = "state IN ('new', 'ready', 'skipped', 'rejected') AND first_post_us IS NULL AND generation_no = 1"
+DOUBLES_OF_LATER = "SELECT seq, frozen, est_micro, past_micro FROM item WHERE dedupe_of >= ? AND seq < ?"
 LEADING = """
 state NOT IN ('skipped', 'cancelled') AND NOT (state = 'rejected' AND first_post_us IS NULL)
 """
@@ -167,6 +169,30 @@ class Intake:
             self._doubles.replace(row.payload_sha, seq)
             return None
         return first
+
+
+def take_out(transaction: Transaction, path: Path, first: int) -> int:
+    """Take out rows that were never sent, from a number on.
+
+    Raises:
+        StateConflictError: One of them was sent.
+    """
+    connection, tally = transaction.connection, transaction.tally
+    sent = connection.execute(
+        f"SELECT item_id FROM item WHERE seq >= ? AND NOT ({UNSENT}) LIMIT 1",  # noqa: S608
+        (first,),
+    ).fetchone()
+    if sent is not None:
+        raise StateConflictError(path, f"the row {sent[0]!r} is to be taken out, and was sent")
+    doubles = connection.execute(DOUBLES_OF_LATER, (first, first)).fetchall()
+    for seq, frozen, estimate, past in doubles:  # rows that were changed, and follow one that goes
+        state = State.READY if frozen else State.NEW
+        connection.execute("UPDATE item SET state = ?, dedupe_of = NULL WHERE seq = ?", (state.value, seq))
+        tally.leave(State.SKIPPED, estimate, None, past)
+        tally.enter(state, estimate, None, past)
+    for state, estimate in connection.execute("SELECT state, est_micro FROM item WHERE seq >= ?", (first,)):
+        tally.leave(State(state), estimate, None, 0)
+    return connection.execute("DELETE FROM item WHERE seq >= ?", (first,)).rowcount
 
 
 def promote_followers(transaction: Transaction, leader: int) -> int | None:

@@ -13,7 +13,19 @@ import attrs
 
 from sync_async._loading import in_thread
 from sync_async.bulk.errors import told
-from sync_async.bulk.ledger import PAGE_ROWS, Asset, Counters, Event, Failures, Item, LocalFile, Order, Result, Run
+from sync_async.bulk.ledger import (
+    PAGE_ROWS,
+    Asset,
+    Counters,
+    Event,
+    Failures,
+    FileStamp,
+    Item,
+    LocalFile,
+    Order,
+    Result,
+    Run,
+)
 from sync_async.bulk.sqlite_rows import ended, failures, live_page, places, recount, results_at, with_doubles
 from sync_async.bulk.sqlite_run import run_of
 from sync_async.bulk.sqlite_schema import open_for_reading
@@ -22,6 +34,9 @@ from sync_async.bulk.states import State
 T = TypeVar("T")
 
 ASSET = "SELECT content_sha, bytes, mime, url, uploaded_us FROM asset WHERE content_sha = ?"
+CONTENTS = """
+SELECT path, size, mtime_ns, inode, content_sha FROM file WHERE path IN (SELECT value FROM json_each(?))
+"""
 LOCAL_FILES = """
 SELECT asset.url, file.path, file.content_sha FROM asset JOIN file
     ON file.content_sha = substr(asset.content_sha, 1, 64)
@@ -137,6 +152,17 @@ class LedgerReader:
         """
         row = await self._read(lambda connection: connection.execute(ASSET, (content_sha,)).fetchone())
         return None if row is None else Asset(**dict(zip(attrs.fields_dict(Asset), row, strict=True)))
+
+    async def contents_of(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
+        """Tell the SHA-256 of those files that were read before; see `Ledger.contents_of`.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        paths = json.dumps([file.path for file in files])
+        rows = await self._read(lambda connection: connection.execute(CONTENTS, (paths,)).fetchall())
+        known = {FileStamp(*stamp): sha for *stamp, sha in rows}
+        return {file: known[file] for file in files if file in known}
 
     async def local_files(self, urls: Collection[str]) -> dict[str, LocalFile]:
         """Tell which addresses are those of local files; see `Ledger.local_files`.

@@ -6,7 +6,6 @@ Files go by presigned address and not as assets: adding to the library cannot be
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, Tran
 from sync_async._loading import in_thread
 from sync_async._media import media_file
 from sync_async._settings import RequestOptions
+from sync_async.bulk.contents import sha_of
 from sync_async.bulk.keys import Template, frozen_body
 from sync_async.bulk.ledger import Asset, Item
 from sync_async.bulk.pacer import Pace
@@ -33,7 +33,6 @@ ADDRESS_LIFETIME = 24 * 3600.0
 TRIES = 5
 FIRST_WAIT = 10.0
 """Seconds until an upload is tried again, doubled each time."""
-READ_BYTES = 1024**2
 
 
 @attrs.define(eq=False)
@@ -111,7 +110,7 @@ class Uploader:
 
     async def _address(self, kind: str, path: Path, expected: str | None) -> str:
         """Give the address of a file; it is sent, unless its content was sent before."""
-        content = await in_thread(_sha, path)
+        content = await in_thread(sha_of, path)
         if expected is not None and content != expected:
             raise ArgumentError(kind, f"{str(path)!r} has changed since the run was planned")
         named = (content, path.suffix.lower())
@@ -161,11 +160,3 @@ def with_addresses(body: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str
     """Put the inputs that were files into a body."""
     inputs = [{"type": kind, "url": url} for kind, url in urls.items()]
     return {**body, "input": [*inputs, *body.get("input", ())]}
-
-
-def _sha(path: Path) -> str:
-    sha = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(READ_BYTES):
-            sha.update(chunk)
-    return sha.hexdigest()

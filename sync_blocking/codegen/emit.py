@@ -24,9 +24,11 @@ SUPPORT = {
     "ClientFacade": "from sync_blocking._facade import ClientFacade",
     "Items": "from sync_blocking._items import Items",
     "Portal": "from sync_blocking._loop import Portal",
+    "cast": "from typing import cast",
     "blocking": "from sync_blocking._facade import blocking",
     "deliver": "from sync_blocking._calls import deliver",
     "explains_keywords": "from sync_async._keywords import explains_keywords",
+    "opening": "from sync_blocking._facade import opening",
     "outcome_of": "from sync_blocking._facade import outcome_of",
     "RawResponse": "from sync_async import RawResponse",
 }
@@ -52,6 +54,7 @@ class ModuleEmitter:
         known = {**self.source.imports(), **SUPPORT, **_twins()}
         known |= {name: f"from {self._module()} import {name}" for name in self.classes}
         typing_only = self.source.typing_imports()
+        typing_only |= {twin: known[twin] for twin in map(tables.RENAMES.__getitem__, tables.OPENED)}
         own = {self.rules.name(self.source, node, name) for name, node in self.classes.items()}
         names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
         names -= own | _bound_names(body) | set(dir(builtins))
@@ -83,6 +86,8 @@ class ModuleEmitter:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return []
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            if node.target.id.startswith("_"):
+                return []
             return [f"    {node.target.id}: {self.rules.annotation(self.source, node.annotation)}"]
         if isinstance(node, ast.Assign):
             return self._raw(owner, node)
@@ -94,7 +99,7 @@ class ModuleEmitter:
         if node.name == "__init__":
             self.rules.is_by_hand(node.name)
             return self._constructor(owner, node)
-        if self.rules.is_by_hand(node.name) or node.name.startswith("_"):
+        if (owner.name == tables.CLIENT and self.rules.is_by_hand(node.name)) or node.name.startswith("_"):
             return []
         decorators = _decorators(node)
         if decorators == ["property"]:
@@ -103,6 +108,10 @@ class ModuleEmitter:
             self.source.fail(node, f"the decorator {decorators[0]} is not covered")
         call = f"self._async.{node.name}({self._passed(owner, node)})"
         if isinstance(node, ast.AsyncFunctionDef):
+            if (opened := ast.unparse(node.returns or ast.Constant(None))) in tables.OPENED:
+                module, twin = _home(opened), tables.RENAMES[opened]
+                head = f"    @opening({module!r}, {twin!r})"
+                return [head, *self._method(owner, node, f"return cast({twin!r}, {call})")]
             return ["    @blocking", *self._method(owner, node, f"return outcome_of({call})")]
         return [KEYWORDS, *self._method(owner, node, f"return {self._twin_of(node, call)}")]
 
@@ -240,11 +249,17 @@ def _renamed_words(text: str) -> str:
 
 
 def _twins() -> dict[str, str]:
-    """Give the import of each resource class of the twin, for the client's module."""
-    twins: dict[str, str] = {}
-    for core, twin in tables.RENAMES.items():
-        for name in tables.SOURCES:
-            stem = name.removeprefix("resources/").removesuffix(".py")
-            if name.startswith("resources/") and core == "Async" + stem.capitalize():
-                twins[twin] = f"from sync_blocking.resources.{stem} import {twin}"
-    return twins
+    """Give the import of each resource class of the twin, for the modules that name them."""
+    homes = {core: _home(core) for core in tables.RENAMES}
+    return {
+        tables.RENAMES[core]: f"from {home} import {tables.RENAMES[core]}" for core, home in homes.items() if home
+    }
+
+
+def _home(core: str) -> str | None:
+    """Give the module of the twin of a resource, None when it is none."""
+    for name in tables.SOURCES:
+        stem = name.removeprefix("resources/").removesuffix(".py")
+        if name.startswith("resources/") and core == "Async" + stem.title().replace("_", ""):
+            return f"sync_blocking.resources.{stem}"
+    return None

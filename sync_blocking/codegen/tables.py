@@ -10,6 +10,7 @@ SOURCES = {
     "resources/assets.py": "resources/assets.py",
     "resources/batch.py": "resources/batch.py",
     "resources/bulk.py": "resources/bulk.py",
+    "resources/bulk_run.py": "resources/bulk_run.py",
     "resources/generations.py": "resources/generations.py",
     "resources/models.py": "resources/models.py",
 }
@@ -24,6 +25,7 @@ RENAMES = {
     "AsyncBatch": "Batch",
     "AsyncBatchWithRawResponse": "BatchWithRawResponse",
     "AsyncBulk": "Bulk",
+    "AsyncBulkRun": "BulkRun",
     "AsyncGenerations": "Generations",
     "AsyncGenerationsWithRawResponse": "GenerationsWithRawResponse",
     "AsyncModels": "Models",
@@ -46,6 +48,9 @@ BASES = {"Resource", "WithRawResponse"}
 
 CALLBACKS = {"OnProgress", "OnUpdate"}
 """Types of functions that a caller passes in and the loop calls; they run in the caller's thread."""
+
+OPENED = {"AsyncBulkRun"}
+"""Resources that a method opens. Their modules are loaded when the first one is, as nobody else needs them."""
 
 BY_HAND = {
     "__aenter__": "ClientFacade.__enter__",

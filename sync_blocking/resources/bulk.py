@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from sync_async.resources.bulk import AsyncBulk
-from sync_blocking._facade import Facade, blocking, outcome_of
+from sync_blocking._facade import Facade, blocking, opening, outcome_of
 
 if TYPE_CHECKING:
     import os
+    from decimal import Decimal
 
+    from sync_async.bulk.manifest import Manifest
     from sync_async.bulk.plan import Plan
+    from sync_blocking.resources.bulk_run import BulkRun
 
 
 class Bulk(Facade[AsyncBulk]):
@@ -23,7 +26,7 @@ class Bulk(Facade[AsyncBulk]):
     @blocking
     def plan(
         self,
-        items: str | os.PathLike[str] | Iterable[Mapping[str, Any]],
+        items: Manifest,
         *,
         defaults: Mapping[str, Any] | None = None,
         base: str | os.PathLike[str] | None = None,
@@ -50,3 +53,101 @@ class Bulk(Facade[AsyncBulk]):
             print(plan.rows, plan.price, plan.problems)
         """
         return outcome_of(self._async.plan(items=items, defaults=defaults, base=base, prices=prices))
+
+    @opening("sync_blocking.resources.bulk_run", "BulkRun")
+    def open(
+        self,
+        output: str | os.PathLike[str],
+        items: Manifest | None = None,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        base: str | os.PathLike[str] | None = None,
+        budget: Decimal | float | str | None = None,
+        assume_price: Decimal | float | str | None = None,
+        max_concurrency: int | None = None,
+        posts_per_minute: float | None = None,
+        attempts: int | None = None,
+        canary: int | None = None,
+        breaker: bool | None = None,
+        download: bool | None = None,
+        downloads: int | None = None,
+        uploads: int | None = None,
+        dedupe: bool = True,
+        skip_bad: bool = False,
+        prices: bool = True,
+        run_id: str | None = None,
+        ledger: str | os.PathLike[str] | None = None,
+    ) -> BulkRun:
+        """Open a bulk run: check its rows and write them down, or take up the run that is in a folder.
+
+        Nothing is bought before the run's `stream` or `result` is asked for. With the same rows the same run goes
+        on, and buys nothing again; rows that are new are added. What is None is as it was when the run was last
+        opened.
+
+        Args:
+            output: The folder for outputs and for the run's ledger, `.syncso/ledger.db`; made when missing.
+            items: A `.csv`, `.jsonl` (both also `.gz`) or `.parquet` file, rows as mappings, or Arrow data.
+                Without them the run that is there is opened.
+            defaults: Columns for rows that leave them out, such as `{"model": "lipsync-2"}`.
+            base: The folder against which paths of media are taken; by default that of the manifest, else the
+                current one.
+            budget: US dollars that may be spent. What runs is reserved, and what would not fit is not bought.
+            assume_price: US dollars to reserve for a row whose price nobody knows; with a budget, such rows are
+                not bought without it.
+            max_concurrency: Most generations at once, from 1; by default what the account takes is found out.
+            posts_per_minute: Creates a minute that the account takes, where you know; by default 60, and less
+                when the server says so.
+            attempts: Generations that a row may fail before it counts as failed, by default 1; each is a purchase.
+            canary: Rows that go ahead, down to their files, before the others are bought: by default 5 of a run
+                of 100 rows or more that costs above $50, or nobody knows what; 0 for none.
+            breaker: Whether the run stops when many rows fail for one reason, by default yes.
+            download: Whether outputs are fetched, by default yes.
+            downloads: Outputs that are fetched at once, by default 4.
+            uploads: Local files that are sent at once, by default 4.
+            dedupe: Buy rows that ask for the same once.
+            skip_bad: Set rows with problems aside, and go on with the others.
+            prices: Ask the server for prices; without, all are unknown.
+            run_id: The run's name, from which the keys of its purchases come. With the name of a run whose ledger
+                is lost, the server knows purchases of the last day again.
+            ledger: A file for the ledger on a local disk, when the output folder is on none.
+
+        Returns:
+            The run. It is this process's own until it is closed.
+
+        Raises:
+            ManifestError: Rows have problems; all of them stand in `problems.jsonl` in the output folder.
+            ManifestChangedError: A row asks for something else than when it was bought.
+            LedgerLockedError: Another process works on the run.
+            LedgerError: The ledger cannot be used; the other subclasses tell why.
+            ArgumentError: An argument cannot be right, or there is no run in the folder and there are no rows.
+            ApiError, ApiConnectionError: Prices cannot be asked for.
+
+        Example:
+            run = client.bulk.open("out", "jobs.csv", budget=500)
+            report = run.result()
+            print(report.status.done, report.status.failed, report.status.spent)
+        """
+        return cast(
+            "BulkRun",
+            self._async.open(
+                output=output,
+                items=items,
+                defaults=defaults,
+                base=base,
+                budget=budget,
+                assume_price=assume_price,
+                max_concurrency=max_concurrency,
+                posts_per_minute=posts_per_minute,
+                attempts=attempts,
+                canary=canary,
+                breaker=breaker,
+                download=download,
+                downloads=downloads,
+                uploads=uploads,
+                dedupe=dedupe,
+                skip_bad=skip_bad,
+                prices=prices,
+                run_id=run_id,
+                ledger=ledger,
+            ),
+        )
