@@ -6,6 +6,7 @@ Files go by presigned address and not as assets: adding to the library cannot be
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import attrs
 from sync_async._bodies import open_file
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
 from sync_async._loading import in_thread
-from sync_async._media import media_file
+from sync_async._media import MediaFile, media_file
 from sync_async._settings import RequestOptions
 from sync_async.bulk.contents import sha_of
 from sync_async.bulk.keys import Template, frozen_body
@@ -136,15 +137,7 @@ class Uploader:
     async def _send(self, kind: str, path: Path, named: tuple[str, str]) -> str:
         session = self.session
         file = media_file(await open_file(kind, path), kind)
-        for turn in range(TRIES):
-            await session.traffic.turn(Pace.UPLOAD)
-            try:
-                url = await upload(session.caller.transport, file, RequestOptions())
-                break
-            except (TransferError, ApiConnectionError):
-                if turn + 1 == TRIES:
-                    raise
-            await asyncio.sleep(FIRST_WAIT * 2.0**turn)
+        url = await self._uploaded(file)
         asset = Asset(
             content_sha="".join(named),
             bytes=file.source.size or 0,
@@ -154,6 +147,18 @@ class Uploader:
         )
         await session.ledger.keep_asset(asset)  # before any row names it
         return url
+
+    async def _uploaded(self, file: MediaFile) -> str:
+        """Send a file, and give its address; what the network did is tried again after a while."""
+        for turn in itertools.count():
+            await self.session.traffic.turn(Pace.UPLOAD)
+            try:
+                return await upload(self.session.caller.transport, file, RequestOptions())
+            except (TransferError, ApiConnectionError):
+                if turn + 1 == TRIES:
+                    raise
+            await asyncio.sleep(FIRST_WAIT * 2.0**turn)
+        raise AssertionError  # the count has no end
 
 
 def with_addresses(body: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
