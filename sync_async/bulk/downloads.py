@@ -26,7 +26,8 @@ FIRST_WAIT, LONGEST_WAIT = 30.0, 1200.0
 """Seconds between the tries of a file, doubled each time: all tries together take more than an hour."""
 LEAST_FREE = 1024**3
 """Bytes of free space below which nothing is fetched."""
-FREE_WAIT = 30.0
+LOOK_EVERY, FREE_WAIT = 5.0, 30.0
+"""Seconds between two looks at the space, while there is some, and while there is not."""
 READ_BYTES = 1024**2
 
 
@@ -56,6 +57,7 @@ class Downloader:
     _known: set[int] = attrs.field(init=False, factory=set)
     """Rows that are here, so that a page of the ledger brings none twice."""
     _is_over: bool = attrs.field(init=False, default=False)
+    _next_look: float = attrs.field(init=False, default=0.0)
     active: int = attrs.field(init=False, default=0)
     """Outputs that are being fetched."""
     left: int = attrs.field(init=False, default=0)
@@ -105,18 +107,22 @@ class Downloader:
             self.session.changed.beat()
 
     async def _wait_for_space(self) -> None:
-        while (await in_thread(shutil.disk_usage, self.folder)).free < LEAST_FREE and not self._is_over:
-            await self.session.changed.wait(FREE_WAIT)
+        """Wait until there is space; it is looked at now and then, and not for each file."""
+        while not self._is_over and _now() >= self._next_look:
+            if (await in_thread(shutil.disk_usage, self.folder)).free >= LEAST_FREE:
+                self._next_look = _now() + LOOK_EVERY
+            else:
+                await asyncio.sleep(FREE_WAIT)
 
     async def _fetch(self, output: _Output) -> bool:
         """Fetch an output, and tell whether it is over."""
         session, item = self.session, output.item
         path = self.folder / (item.out_path or file_name(item.item_id))
         is_ours = item.state is State.DOWNLOADING
-        if await in_thread(path.exists):
+        if path.exists():
             if not is_ours:
                 return await self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
-            await self._finish(item, path)  # it has its name, so it is whole
+            await self._finish(item, path, is_durable=False)  # it has its name, so it is whole
             return True
         if not is_ours:
             await session.mark(item, State.DOWNLOADING, out_path=path.name)
@@ -124,15 +130,16 @@ class Downloader:
             await session.generations.download(self._generation(output), path)
         except (TransferError, ApiError, ApiConnectionError, ArgumentError) as error:
             return await self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
-        await self._finish(item, path)
+        await self._finish(item, path, is_durable=True)
         return True
 
     def _generation(self, output: _Output) -> str | Generation:
         is_young = output.job is not None and _now() - output.seen < LINK_LIFETIME
         return output.job if is_young and output.job is not None else output.item.job_id or ""
 
-    async def _finish(self, item: Item, path: Path) -> None:
-        size, sha = await in_thread(_digest, path)
+    async def _finish(self, item: Item, path: Path, *, is_durable: bool) -> None:
+        """Write down what came; a file of a process that was killed may not be durable yet."""
+        size, sha = await in_thread(_digest, path, is_durable)
         await self.session.mark(
             item, State.DONE, source=State.DOWNLOADING, out_path=path.name, out_bytes=size, out_sha=sha
         )
@@ -172,13 +179,14 @@ def _code_of(error: Exception) -> str:
     return getattr(error, "error_code", None) or "download_failed"
 
 
-def _digest(path: Path) -> tuple[int, str]:
+def _digest(path: Path, is_durable: bool) -> tuple[int, str]:  # noqa: FBT001  # a thread's argument
     sha, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(READ_BYTES):
             sha.update(chunk)
             size += len(chunk)
-        os.fsync(file.fileno())  # a process that was killed may not have come to it
+        if not is_durable:
+            os.fsync(file.fileno())
     return size, sha.hexdigest()
 
 

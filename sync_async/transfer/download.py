@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_LINKS = 3
 """Fresh links asked for, without a byte coming, before a host that refuses each of them is believed."""
+WRITTEN_AT_ONCE = 1024**2
+"""Bytes that are brought to the disk together."""
 ENDED = (401, 403, 404, 410)
 """Statuses with which a storage host answers to a link that has ended."""
 
@@ -62,6 +64,10 @@ class Download:
         init=False, default=attrs.Factory(lambda self: Patience(self.transport, f"download of {self.what}"), True)
     )
     _links: int = attrs.field(init=False, default=0)
+    _waiting: list[bytes] = attrs.field(init=False, factory=list)
+    """Bytes that are here and not on the disk: a thread for each chunk would take longer than the chunk."""
+    _begins: Sent | None = attrs.field(init=False, default=None)
+    """With what the file begins anew when they are written."""
     _farthest: int = attrs.field(init=False, default=0)
 
     async def run(self) -> Path:
@@ -76,11 +82,25 @@ class Download:
         try:
             while not await self._try():
                 pass
-            await self._on_disk(lambda: self._part.finish(overwrite=self.overwrite))
+            await self._on_disk(self._finish)
         finally:
             self._part.discard_if_empty()
             self._part.close()
         return self.to
+
+    def _finish(self) -> None:
+        self._begins = self._begins and Sent(of=self._begins.of)  # what is whole needs no notes to go on with
+        self._write()
+        self._part.finish(overwrite=self.overwrite)
+
+    def _write(self) -> None:
+        """Bring to the disk what waits for it."""
+        begins, self._begins = self._begins, None
+        if begins is not None:
+            self._part.begin(begins)
+        waiting, self._waiting = self._waiting, []
+        for chunk in waiting:
+            self._part.write(chunk)
 
     async def _try(self) -> bool:
         """Get what is missing, as far as it comes, and tell whether that was all."""
@@ -110,7 +130,7 @@ class Download:
     async def _take(self, answer: StorageAnswer) -> bool:
         match answer.status:
             case HTTPStatus.OK:
-                await self._on_disk(lambda: self._part.begin(self._sent(answer)))
+                self._begins = self._sent(answer)
             case HTTPStatus.PARTIAL_CONTENT if self._continues(answer):
                 pass
             case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if self._is_whole(answer):
@@ -119,16 +139,29 @@ class Download:
                 return await self._restart(answer)
             case _:
                 return await self._refused(answer)
-        async for chunk in answer.chunks():
-            await self._on_disk(lambda chunk=chunk: self._part.write(chunk))  # type: ignore[misc]
-            self._note_progress()
-            await tell(self.on_progress, self._part.size, self._total())
-        return self._is_complete(answer)
+        return await self._read(answer)
 
-    def _note_progress(self) -> None:
+    async def _read(self, answer: StorageAnswer) -> bool:
+        here, total, unwritten = 0 if self._begins else self._part.size, self._total(), 0
+        try:
+            async for chunk in answer.chunks():
+                self._waiting.append(chunk)
+                here += len(chunk)
+                unwritten += len(chunk)
+                if unwritten >= WRITTEN_AT_ONCE:
+                    await self._on_disk(self._write)
+                    unwritten = 0
+                self._note_progress(here)
+                await tell(self.on_progress, here, total)
+            return _is_complete(answer, here, total)
+        except BaseException:
+            await self._on_disk(self._write)  # to go on with
+            raise
+
+    def _note_progress(self, here: int) -> None:
         """Begin to count anew, but not for bytes that came before."""
-        if self._part.size > self._farthest:
-            self._farthest = self._part.size
+        if here > self._farthest:
+            self._farthest = here
             self._patience.renew()
             self._links = 0
 
@@ -153,15 +186,8 @@ class Download:
         return found is not None and int(found[1]) == self._part.size == self._total()
 
     def _total(self) -> int | None:
-        return None if self._part.sent is None else self._part.sent.total
-
-    def _is_complete(self, answer: StorageAnswer) -> bool:
-        total = self._total()
-        if not self._part.size:  # no result is empty
-            raise NoAnswer(f"{answer.host} sent nothing", reached=True)
-        if total is None or total == self._part.size:
-            return True
-        raise NoAnswer(f"{answer.host} sent {self._part.size} of {total} bytes", reached=True)
+        sent = self._begins or self._part.sent
+        return None if sent is None else sent.total
 
     async def _restart(self, answer: StorageAnswer) -> bool:
         """Forget the part: the host has something else now."""
@@ -202,6 +228,14 @@ class Download:
             part=part,
             generation_id=self.generation_id,
         )
+
+
+def _is_complete(answer: StorageAnswer, here: int, total: int | None) -> bool:
+    if not here:  # no result is empty
+        raise NoAnswer(f"{answer.host} sent nothing", reached=True)
+    if total is None or total == here:
+        return True
+    raise NoAnswer(f"{answer.host} sent {here} of {total} bytes", reached=True)
 
 
 def name_of_output(generation: Generation | str) -> str:
