@@ -14,10 +14,10 @@ from sync_async._errors import ArgumentError, ClosedError, SyncError
 from sync_async.bulk.again import FAILED, code_of, templates
 from sync_async.bulk.budget import MICRO, needs_consent, usd
 from sync_async.bulk.errors import StateConflictError
-from sync_async.bulk.ledger import Change, Item, Ledger, Run
+from sync_async.bulk.ledger import Change, Item, Ledger, Result, Run
 from sync_async.bulk.listing import write_listing
 from sync_async.bulk.plan import Plan
-from sync_async.bulk.results import Report, Retry, RunStatus
+from sync_async.bulk.results import ItemResult, Report, Retry, RunStatus
 from sync_async.bulk.runner import Runner
 from sync_async.bulk.safety import Halt, canary_rows
 from sync_async.bulk.session import Listener, RunSettings
@@ -208,6 +208,12 @@ class Work:
         for name in drop:
             await self._settle(rows[name], State.FAILED, finished_us=self.now_us(), error_code="given_up")
         self._task = None
+
+    async def unsettled(self) -> list[ItemResult]:
+        """Give the rows that somebody may have to decide about."""
+        return [
+            ItemResult.of(Result(item=item, leader=item), self.folder) for item in await self._rows_in(UNSETTLED)
+        ]
 
     async def _settle(self, item: Item, target: State, **values: str | int) -> None:
         change = Change(seq=item.seq, source=item.state, target=target, values=values)

@@ -149,6 +149,10 @@ class AsyncBulkRun(Resource):
         """
         await self._work.resolve(adopt or {}, drop or ())
 
+    async def unsettled(self) -> list[ItemResult]:
+        """Give the rows of which nobody knows whether they were bought, for `resolve`."""
+        return await self._work.unsettled()
+
     async def close(self) -> None:
         """Leave the run as it stands, and give it free for others; closing twice is fine."""
         await self._work.close()

@@ -148,6 +148,11 @@ class BulkRun(Facade[AsyncBulkRun]):
         return outcome_of(self._async.resolve(adopt=adopt, drop=drop))
 
     @blocking
+    def unsettled(self) -> list[ItemResult]:
+        """Give the rows of which nobody knows whether they were bought, for `resolve`."""
+        return outcome_of(self._async.unsettled())
+
+    @blocking
     def close(self) -> None:
         """Leave the run as it stands, and give it free for others; closing twice is fine."""
         return outcome_of(self._async.close())
