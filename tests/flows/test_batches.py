@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -42,6 +43,7 @@ class Opener:
         sandbox = await AsyncSandbox(**{"latency": 0.0, "render": False, **settings}).start()
         client = AsyncSync(base_url=sandbox.base_url, api_key=sandbox.api_key)
         client._transport.chance = lambda: 0.01
+        client._transport.sleep = lambda seconds: asyncio.sleep(seconds / 50)
         self._opened += [sandbox, client]
         return sandbox, client
 
