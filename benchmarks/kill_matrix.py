@@ -202,12 +202,12 @@ def main() -> None:
         more, problems_of_seed = campaign(seed, lambda count: range(1, count + 1))
         kills += more
         wrong += problems_of_seed
-        print(f"seed {seed}: {more} kills, {len(problems_of_seed)} problems", flush=True)
+        print(*problems_of_seed, f"seed {seed}: {more} kills", sep="\n", flush=True)
     seconds = round(time.perf_counter() - began)
     RESULTS.write_text(
         json.dumps({"seeds": seeds, "kills": kills, "problems": wrong, "seconds": seconds}, indent=1)
     )
-    print(*wrong, f"{kills} kills, {len(wrong)} problems, {seconds} s", sep="\n")
+    print(f"{kills} kills, {len(wrong)} problems, {seconds} s")
     raise SystemExit(bool(wrong))
 
 

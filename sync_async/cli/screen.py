@@ -63,20 +63,25 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def show_facts(facts: Mapping[str, str]) -> None:
+def show_facts(facts: Mapping[str, str], console: Console = out) -> None:
     """Print names and what belongs to them, a line each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, value)
-    out.print(table)
+    console.print(table)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     return "" if value is None else str(value)
+
+
+def show_line(text: str) -> None:
+    """Print a line that is a result."""
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
+import attrs
 import typer
 
 from sync_async import ArgumentError, AsyncSync
-from sync_async.bulk.errors import LedgerError, ManifestError
 from sync_async.bulk.ledger import Order
 from sync_async.bulk.manifest import read_manifest
 from sync_async.bulk.plan import POSTS_PER_MINUTE, Plan, Planner
 from sync_async.bulk.results import RunStatus
 from sync_async.bulk.rows import RowReader
 from sync_async.cli import screen
+from sync_async.cli.bulk.doctor import examine
+from sync_async.cli.bulk.holding import holding
+from sync_async.cli.bulk.opening import awaited, choice, looked_at, pairs, with_run
 from sync_async.cli.bulk.plan import PLANS_SLOTS, plan_to_wire, price_text, show_plan
 from sync_async.cli.bulk.progress import Events, is_asked_on_a_terminal
 from sync_async.cli.bulk.reading import Form, read_status, write_results
-from sync_async.cli.bulk.work import FAILED, OK, USAGE, NoConsentError, ask_consent, work_on
+from sync_async.cli.bulk.work import FAILED, OK, USAGE, ask, ask_consent, never_began, work_on
 from sync_async.resources.bulk_run import AsyncBulkRun
-
-T = TypeVar("T")
 
 bulk = typer.Typer(help="Plan and run thousands of generations from a manifest.", no_args_is_help=True)
 
@@ -61,7 +61,7 @@ def plan(  # noqa: PLR0917  # typer makes options of them
     if posts_per_minute <= 0:
         raise ArgumentError("--posts-per-minute", f"{posts_per_minute:g} is not above 0")
     slots = PLANS_SLOTS if max_concurrency is None else (max_concurrency,)
-    made = asyncio.run(_plan(manifest, _defaults(default), prices=prices))
+    made = awaited(_plan(manifest, _defaults(default), prices=prices))
     if as_json:
         print(json.dumps(plan_to_wire(made, slots, posts_per_minute), indent=2, default=str))  # noqa: T201
     else:
@@ -80,10 +80,12 @@ def run(  # noqa: PLR0917  # typer makes options of them
     posts_per_minute: PostsPerMinute = None,
     attempts: Attempts = None,
     canary: Annotated[int | None, typer.Option(help="Rows that go ahead of the others; 0 for none.")] = None,
-    breaker: Annotated[bool, typer.Option(help="Stop when many rows fail for one reason.")] = True,
+    breaker: Annotated[
+        bool | None, typer.Option("--breaker/--no-breaker", help="Stop when many rows fail for one reason.")
+    ] = None,
     dedupe: Annotated[bool, typer.Option(help="Buy rows that ask for the same once.")] = True,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Set rows with problems aside.")] = False,
-    download: Annotated[bool, typer.Option(help="Fetch outputs.")] = True,
+    download: Annotated[bool | None, typer.Option("--download/--no-download", help="Fetch outputs.")] = None,
     downloads: Downloads = None,
     default: Defaults = None,
     prices: Prices = True,
@@ -121,11 +123,11 @@ def run(  # noqa: PLR0917  # typer makes options of them
         Events(wanted=as_json).tell("run_started", {"run_id": opened._work.run.run_id})  # noqa: SLF001  # as in `work`
         Events(wanted=as_json).tell("plan", plan_to_wire(made, slots, posts_per_minute or POSTS_PER_MINUTE))
         if not as_json:
-            show_plan(made, slots, posts_per_minute or POSTS_PER_MINUTE)
+            show_plan(made, slots, posts_per_minute or POSTS_PER_MINUTE, console=screen.err)
         ask_consent(made, agreed=yes or budget is not None)
-        return await work_on(opened, output, as_json=as_json)
+        return await work_on(opened, output, ledger, as_json=as_json)
 
-    _with_run(open_run, work)
+    with_run(open_run, work)
 
 
 @bulk.command("resume")
@@ -138,6 +140,7 @@ def resume(  # noqa: PLR0917  # typer makes options of them
     attempts: Attempts = None,
     downloads: Downloads = None,
     ledger: Ledger = None,
+    yes: Yes = False,
     as_json: Events_ = False,
 ) -> None:
     """Go on with the run of a folder, as it was started but for what is said here."""
@@ -155,9 +158,11 @@ def resume(  # noqa: PLR0917  # typer makes options of them
         )
 
     async def work(opened: AsyncBulkRun) -> int:
-        return await work_on(opened, output, as_json=as_json)
+        if await never_began(opened):  # whoever began it was asked
+            ask_consent(await opened.plan(), agreed=yes or opened._work.run.budget_micro is not None)  # noqa: SLF001  # as in `run`
+        return await work_on(opened, output, ledger, as_json=as_json)
 
-    _with_run(open_run, work)
+    with_run(open_run, work)
 
 
 @bulk.command("retry")
@@ -185,12 +190,11 @@ def retry(  # noqa: PLR0917  # typer makes options of them
                 raise ArgumentError(
                     "--yes", f"{wanted.rows:,} rows are to be bought again ({price}); agree with it"
                 )
-            if not typer.confirm(f"Buy {wanted.rows:,} rows again ({price})?", err=True):
-                raise NoConsentError
+            ask(f"Buy {wanted.rows:,} rows again ({price})?")
         await opened.retry(ids=id or None, codes=code or None)
-        return await work_on(opened, output, as_json=as_json)
+        return await work_on(opened, output, ledger, as_json=as_json)
 
-    _with_run(lambda client: client.bulk.open(output, ledger=ledger), work)
+    with_run(lambda client: client.bulk.open(output, ledger=ledger), work)
 
 
 @bulk.command("resolve")
@@ -201,7 +205,7 @@ def resolve(
     ledger: Ledger = None,
 ) -> None:
     """Decide about rows of which nobody knows whether they were bought; without options, list them."""
-    adopted = _pairs("--adopt", adopt or [], "ITEM=ID")
+    adopted = pairs("--adopt", adopt or [], "ITEM=ID")
 
     async def work(opened: AsyncBulkRun) -> int:
         if adopted or drop:
@@ -212,17 +216,19 @@ def resolve(
         screen.say(f"{len(left):,} rows to be decided about" if left else "there is nothing to be decided about")
         return FAILED if left else OK
 
-    _with_run(lambda client: client.bulk.open(output, ledger=ledger), work)
+    with_run(lambda client: client.bulk.open(output, ledger=ledger), work)
 
 
 @bulk.command("status")
 def status(output: Folder, ledger: Ledger = None, as_json: Json = False) -> None:
     """Tell how a run stands, also beside the process that works on it."""
-    found = _await(read_status(output, ledger))
+    found = looked_at(read_status(output, ledger))
+    held = holding(output)
     if as_json:
-        print(json.dumps({"v": 1, **found.to_wire()}, indent=2))  # noqa: T201
+        holder = None if held is None else attrs.asdict(held)
+        print(json.dumps({"v": 1, **found.to_wire(), "holder": holder}, indent=2))  # noqa: T201
         return
-    screen.show_facts(_facts(found))
+    screen.show_facts({**_facts(found), "worked on by": "nobody" if held is None else str(held)})
 
 
 @bulk.command("results")
@@ -234,9 +240,26 @@ def results(
     ledger: Ledger = None,
 ) -> None:
     """Print all rows with what became of them, also beside the process that works on the run."""
-    _choice("--format", form, get_args(Form))
-    _choice("--order", order, get_args(Order))
-    _await(write_results(output, ledger, cast("Form", form), cast("Order", order), to))
+    choice("--format", form, get_args(Form))
+    choice("--order", order, get_args(Order))
+    looked_at(write_results(output, ledger, cast("Form", form), cast("Order", order), to))
+
+
+@bulk.command("doctor")
+def doctor(
+    output: Annotated[Path | None, typer.Argument(metavar="[OUTPUT]", help="The folder of a run.")] = None,
+    ledger: Ledger = None,
+) -> None:
+    """Tell whether this machine, a folder and the clock are fit for a run. Nothing is bought."""
+
+    async def look() -> int:
+        code = OK
+        async for finding in examine(output, ledger):
+            screen.show_line(f"{finding.grade:8} {finding.what}: {finding.text}")
+            code = FAILED if finding.grade == "problem" else code
+        return code
+
+    raise SystemExit(awaited(look()))
 
 
 async def _plan(manifest: Path, defaults: dict[str, str], *, prices: bool) -> Plan:
@@ -244,36 +267,6 @@ async def _plan(manifest: Path, defaults: dict[str, str], *, prices: bool) -> Pl
         return await Planner(RowReader(manifest.parent, defaults), None).plan(read_manifest(manifest))
     async with AsyncSync() as client:
         return await client.bulk.plan(manifest, defaults=defaults)
-
-
-def _with_run(
-    open_run: Callable[[AsyncSync], Coroutine[Any, Any, AsyncBulkRun]],
-    work: Callable[[AsyncBulkRun], Coroutine[Any, Any, int]],
-) -> None:
-    """Open a run, work on it, and end with its exit code."""
-
-    async def whole() -> int:
-        async with AsyncSync() as client:
-            try:
-                opened = await open_run(client)
-            except (ManifestError, LedgerError) as error:
-                screen.fail(str(error))
-                return USAGE
-            try:
-                return await work(opened)
-            except NoConsentError:
-                screen.say("nothing was bought")
-                return USAGE
-
-    raise SystemExit(_await(whole()))
-
-
-def _await(coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(coroutine)
-    except KeyboardInterrupt:  # before or after the work, which has its own way to be stopped
-        screen.fail("interrupted; nothing is lost")
-        raise SystemExit(130) from None
 
 
 def _facts(found: RunStatus) -> dict[str, str]:
@@ -286,16 +279,4 @@ def _facts(found: RunStatus) -> dict[str, str]:
 
 
 def _defaults(given: list[str] | None) -> dict[str, str]:
-    return _pairs("--default", given or [], "column=value")
-
-
-def _pairs(option: str, given: list[str], form: str) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise ArgumentError(option, f"{wrong[0]!r} is not of the form {form}")
-    return {name.strip(): value for name, _, value in pairs}
-
-
-def _choice(option: str, given: str, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise ArgumentError(option, f"{given!r} is not one of {', '.join(known)}")
+    return pairs("--default", given or [], "column=value")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+from rich.console import Console
 
 from sync_async.bulk.measure import can_measure
 from sync_async.bulk.plan import SHOWN_PROBLEMS, Plan
@@ -16,7 +17,7 @@ PLANS_SLOTS = (1, 3, 6, 15)
 """Generations at once that the published plans allow, for those who do not say how many theirs does."""
 
 
-def show_plan(plan: Plan, slots: Sequence[int], posts_per_minute: float) -> None:
+def show_plan(plan: Plan, slots: Sequence[int], posts_per_minute: float, console: Console = screen.out) -> None:
     """Print what a run will come to."""
     for problem in plan.shown_problems:
         screen.say(str(problem))
@@ -35,7 +36,7 @@ def show_plan(plan: Plan, slots: Sequence[int], posts_per_minute: float) -> None
         what = f"{count} at once"
         time, binds = plan.seconds(count, posts_per_minute), plan.bound_by(count, posts_per_minute)
         facts[what] = f"{duration_text(time)}, bound by {binds}"
-    screen.show_facts(facts)
+    screen.show_facts(facts, console)
     if not can_measure() and plan.files:
         screen.say("lengths are unknown without PyAV: pip install 'syncso[sandbox]'")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from sync_async.bulk.budget import MICRO
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.results import RunStatus
 from sync_async.bulk.states import State
@@ -36,6 +37,8 @@ class Events:
         """Write an event, if events are wanted."""
         if not self._wanted:
             return
+        if event == "progress":  # dollars outside
+            fields = {**fields, "spent": fields["spent"] / MICRO}
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"v": EVENTS_VERSION, "t": now, "event": NAMES.get(event, event), **fields}
         print(json.dumps(line, ensure_ascii=False, default=str), flush=True)  # noqa: T201
@@ -141,7 +144,9 @@ async def _live(run: AsyncBulkRun) -> AsyncIterator[Callable[[str], None]]:
     async def refresh(live: Live) -> None:
         while True:
             pulse = await Pulse.of(run)
-            live.update(Text(f"{pulse.rows_text()}\n{pulse.work_text()}"), refresh=True)
+            live.update(
+                Text(f"{pulse.rows_text()}\n{pulse.work_text()}", no_wrap=True, overflow="ellipsis"), refresh=True
+            )
             await asyncio.sleep(REFRESH)
 
     with Live(console=screen.err, auto_refresh=False, transient=True) as live:

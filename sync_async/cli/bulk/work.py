@@ -38,6 +38,10 @@ DRAIN_SECONDS = 25.0
 """Seconds for which a process that is told to end follows what runs; what sends SIGTERM often waits for 30."""
 
 
+UNSENT = frozenset({State.NEW, State.READY, State.SKIPPED, State.REJECTED, State.CANCELLED})
+"""States of rows of which none was bought, or needs to have been."""
+
+
 class NoConsentError(Exception):
     """Nobody agreed to what the run costs."""
 
@@ -54,12 +58,38 @@ def ask_consent(plan: Plan, *, agreed: bool) -> None:
     price = price_text(plan.price, plan.rows_of_unknown_price)
     if not is_asked_on_a_terminal():
         raise ArgumentError("--yes", f"the price is {price}; agree with --yes, or set a --budget")
-    if not typer.confirm(f"The price is {price}. Buy it?", err=True):
+    ask(f"The price is {price}. Buy it?")
+
+
+def ask(question: str) -> None:
+    """Ask somebody at the terminal; Ctrl-C answers, too, which asyncio would keep for later.
+
+    Raises:
+        NoConsentError: They do not want it.
+        typer.Abort: They have interrupted it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        is_wanted = typer.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not is_wanted:
         raise NoConsentError
 
 
-async def work_on(run: AsyncBulkRun, output: Path, *, as_json: bool) -> int:
+async def never_began(run: AsyncBulkRun) -> bool:
+    """Tell whether no row of a run was ever sent."""
+    return (await run.status()).count(*frozenset(State) - UNSENT) == 0
+
+
+async def work_on(run: AsyncBulkRun, output: Path, ledger: Path | None, *, as_json: bool) -> int:
     """Work on a run until it ends, and tell what it has come to.
+
+    Args:
+        run: The run, open.
+        output: Its folder.
+        ledger: Its ledger, if that is elsewhere.
+        as_json: Whether to print events instead of text.
 
     Returns:
         The exit code: 0 all done, 1 not all, 3 the budget, 4 the account, 5 it stopped itself, 130 interrupted.
@@ -70,10 +100,13 @@ async def work_on(run: AsyncBulkRun, output: Path, *, as_json: bool) -> int:
         working = asyncio.ensure_future(run.result())
         with _signals(_Stopping(run, say, events)):
             report = await working
-    events.tell("summary", report.to_wire())
+    code, failed = exit_code(report), output / FAILED_ROWS
+    paths = {"results": str(output / RESULTS), "failed": str(failed) if failed.exists() else None}
+    command = next_command(report, output, ledger)
+    events.tell("summary", {**report.to_wire(), "exit": code, "paths": paths, "next": command})
     if not as_json:
-        show_summary(report, output)
-    return exit_code(report)
+        show_summary(report, output, command)
+    return code
 
 
 def exit_code(report: Report) -> int:
@@ -83,7 +116,7 @@ def exit_code(report: Report) -> int:
     return OK if report.status.is_complete else FAILED
 
 
-def show_summary(report: Report, output: Path) -> None:
+def show_summary(report: Report, output: Path, command: str | None) -> None:
     """Print what a run has come to: failures first, then counts, money, time, and how to go on."""
     status, facts = report.status, dict[str, str]()
     for failures in report.failures:
@@ -112,11 +145,18 @@ def show_summary(report: Report, output: Path) -> None:
     facts["results"] = str(output / RESULTS)
     if (output / FAILED_ROWS).exists():
         facts["to be mended"] = f"{output / FAILED_ROWS}, a manifest"
-    if not status.is_complete and (report.halt is not None or status.unknown or status.not_downloaded):
-        facts["go on with"] = f"syncso bulk resume {shlex.quote(str(output))}"
-    elif status.failed:
-        facts["try again with"] = f"syncso bulk retry {shlex.quote(str(output))} --failed"
+    if command is not None:
+        facts["go on with"] = command
     screen.show_facts(facts)
+
+
+def next_command(report: Report, output: Path, ledger: Path | None) -> str | None:
+    """Give the command that goes on with a run, None when nothing is left."""
+    status = report.status
+    folder = shlex.join([str(output)] if ledger is None else [str(output), "--ledger", str(ledger)])
+    if not status.is_complete and (report.halt is not None or status.unknown or status.not_downloaded):
+        return f"syncso bulk resume {folder}"
+    return f"syncso bulk retry {folder} --failed" if status.failed else None
 
 
 @attrs.define(eq=False)
