@@ -17,6 +17,7 @@ from sync_async.bulk.ledger import PAGE_ROWS, Item
 from sync_async.bulk.rows import output_stem
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
+from sync_async.transfer.partial_file import PartialFile
 from sync_async.types.generations import Generation
 
 LINK_LIFETIME = 600.0
@@ -122,6 +123,7 @@ class Downloader:
         if path.exists():
             if not is_ours:
                 return await self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
+            await in_thread(PartialFile(path).forget)
             await self._finish(item, path, is_durable=False)  # it has its name, so it is whole
             return True
         if not is_ours:

@@ -143,11 +143,15 @@ class PartialFile:
         else:
             self.path.unlink()
 
+    def forget(self) -> None:
+        """Remove what a process has left that was killed when the file just had its name."""
+        self.path.unlink(missing_ok=True)
+        self._notes.unlink(missing_ok=True)
+
     def discard_if_empty(self) -> None:
         """Leave nothing behind where nothing came."""
         if not self.size:
-            self.path.unlink(missing_ok=True)
-            self._notes.unlink(missing_ok=True)
+            self.forget()
 
     def close(self) -> None:
         """Close the part; it stays where it is."""

@@ -385,6 +385,27 @@ def test_a_file_in_the_way_is_left_as_it_is(tmp_path: Path) -> None:
     virtually(tmp_path, test)
 
 
+def test_a_file_that_just_had_its_name_when_the_process_ended_is_not_fetched_again(tmp_path: Path) -> None:
+    """Its part may still be there, under its own name."""
+
+    async def test(bench: Bench) -> None:
+        async with bench.ledger(row(0)) as ledger:
+            runner = bench.runner(ledger)
+            working = asyncio.create_task(runner.run())
+            runner.listeners.append(lambda _, fields: fields.get("state") == "downloading" and working.cancel())
+            await asyncio.wait([working])
+        for name in ("row-0.mp4", ".row-0.mp4.part", ".row-0.mp4.part.json"):
+            (tmp_path / name).write_bytes(b"whole")
+        before = len(bench.sandbox.storage_requests)
+        _, rows = await bench.work()
+        assert rows[0].item.state is State.DONE
+        assert rows[0].item.out_sha == hashlib.sha256(b"whole").hexdigest()
+        assert len(bench.sandbox.storage_requests) == before
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["row-0.mp4"]
+
+    virtually(tmp_path, test)
+
+
 def test_outputs_are_left_at_the_server_when_they_are_not_wanted(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         _, rows = await bench.work(*map(row, range(3)), download=False)
