@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -20,11 +21,27 @@ def sha_of(path: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    sha = hashlib.sha256()
+    return size_and_sha(path)[1]
+
+
+def size_and_sha(path: Path, *, makes_durable: bool = False) -> tuple[int, str]:
+    """Give the length of a file, and its SHA-256 in hexadecimal.
+
+    Args:
+        path: The file.
+        makes_durable: Whether it is made sure that the file outlives a loss of power.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    sha, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(READ_BYTES):
             sha.update(chunk)
-    return sha.hexdigest()
+            size += len(chunk)
+        if makes_durable:
+            os.fsync(file.fileno())
+    return size, sha.hexdigest()
 
 
 @attrs.frozen

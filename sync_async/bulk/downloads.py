@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import shutil
 from collections import deque
 from pathlib import Path
@@ -13,6 +11,7 @@ import attrs
 
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
 from sync_async._loading import in_thread
+from sync_async.bulk.contents import size_and_sha
 from sync_async.bulk.ledger import PAGE_ROWS, Item
 from sync_async.bulk.rows import output_stem
 from sync_async.bulk.session import Session
@@ -29,7 +28,6 @@ LEAST_FREE = 1024**3
 """Bytes of free space below which nothing is fetched."""
 LOOK_EVERY, FREE_WAIT = 5.0, 30.0
 """Seconds between two looks at the space, while there is some, and while there is not."""
-READ_BYTES = 1024**2
 
 
 @attrs.frozen
@@ -141,7 +139,7 @@ class Downloader:
 
     async def _finish(self, item: Item, path: Path, *, is_durable: bool) -> None:
         """Write down what came; a file of a process that was killed may not be durable yet."""
-        size, sha = await in_thread(_digest, path, is_durable)
+        size, sha = await in_thread(lambda: size_and_sha(path, makes_durable=not is_durable))
         await self.session.mark(
             item, State.DONE, source=State.DOWNLOADING, out_path=path.name, out_bytes=size, out_sha=sha
         )
@@ -179,17 +177,6 @@ def _in_the_way(path: Path) -> str:
 
 def _code_of(error: Exception) -> str:
     return getattr(error, "error_code", None) or "download_failed"
-
-
-def _digest(path: Path, is_durable: bool) -> tuple[int, str]:  # noqa: FBT001  # a thread's argument
-    sha, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(READ_BYTES):
-            sha.update(chunk)
-            size += len(chunk)
-        if not is_durable:
-            os.fsync(file.fileno())
-    return size, sha.hexdigest()
 
 
 def _now() -> float:

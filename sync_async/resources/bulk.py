@@ -13,11 +13,15 @@ from sync_async.resources._resource import Resource
 
 if TYPE_CHECKING:
     import os
+    from datetime import datetime
     from decimal import Decimal
 
     from sync_async.bulk.manifest import Manifest
     from sync_async.bulk.plan import Plan
+    from sync_async.bulk.results import ItemResult
+    from sync_async.jobs.waiter import OnUpdate
     from sync_async.resources.bulk_run import AsyncBulkRun
+    from sync_async.types.generations import Generation
 
 
 @attrs.frozen
@@ -161,3 +165,49 @@ class AsyncBulk(Resource):
             wishes={name: wish for name, wish in wishes.items() if wish is not None},
         )
         return AsyncBulkRun(self._caller, work)
+
+    async def run_one(
+        self,
+        item: Mapping[str, Any],
+        *,
+        key: str,
+        output: str | os.PathLike[str] | None = None,
+        base: str | os.PathLike[str] | None = None,
+        begun: datetime | None = None,
+        timeout: float | None = None,
+        on_update: OnUpdate[Generation] | None = None,
+    ) -> ItemResult:
+        """Buy one row, wait for it and fetch it; with the same key again it goes on, and buys nothing again.
+
+        This is for engines that have rows, retries and places of their own, such as Celery, Airflow, Ray or
+        Temporal: nothing is kept on this machine. What failed stays failed: another attempt needs another key.
+
+        Args:
+            item: A row of a manifest: `model`, `video`, `audio` and so on, as a mapping.
+            key: What the purchase is called, such as the id of the engine's task: not that of its attempt.
+            output: The file to write, or a folder that is there; without, nothing is fetched. A file that is there
+                is taken for the result of an earlier call, and nothing is done.
+            base: The folder against which paths of media are taken; by default the current one.
+            begun: When the task was begun, with a time zone. Servers forget keys; when it is long ago, the list of
+                generations is looked through before anything is bought.
+            timeout: Seconds to wait for the generation's end, None for no limit.
+            on_update: Called with the generation when it is first seen and whenever it has changed.
+
+        Returns:
+            What the row has come to; see `ItemResult`. Its `generation_id` is None when the file was there.
+
+        Raises:
+            ManifestError: The row has problems; nothing was sent.
+            ArgumentError: An argument cannot be right; nothing was sent.
+            GenerationFailedError: The generation failed or was rejected; the error has it.
+            WaitTimeoutError, DownloadError, ApiError, ApiConnectionError: Call it again with the same key.
+
+        Example:
+            row = {"model": "lipsync-2", "video": "https://e.com/face.mp4", "audio": "https://e.com/speech.wav"}
+            result = await client.bulk.run_one(row, key="order-17", output="order-17.mp4")
+        """
+        with imports.under_way():
+            from sync_async.bulk.single import Single
+
+        row = Single.of(self._caller, item, key, base=Path(base or "."), begun=begun)
+        return await row.run(None if output is None else Path(output), timeout, on_update)
