@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from sync_async.bulk.account import concurrency_of_account
+from sync_async.bulk.ahead import put_ahead
 from sync_async.bulk.downloads import Downloader
 from sync_async.bulk.endings import Endings
 from sync_async.bulk.learned import Learned
@@ -142,6 +143,8 @@ class Runner:
         changed = Pulse()
         self._told_cap = hint = await concurrency_of_account(self.caller)
         counters = await self.ledger.counters()
+        if self.canary_rows and not _begun(counters):
+            await put_ahead(self.ledger, self.canary_rows)
         settings = self.settings  # those of now: a limit may have been set meanwhile
         seeker = learned.seeker(hint, settings.max_concurrency, self.wall_us())
         seeker.on_change = self._tell_level

@@ -14,8 +14,6 @@ CANARY_FROM_ROWS = 100
 IN_A_ROW = 10
 WINDOW = 50
 MOST_OF_WINDOW = 0.2
-POISON_FAILURES = 3
-"""Failed generations of one row after which it is left alone."""
 
 
 HaltReason = Literal["canary", "breaker", "budget", "blocked", "stopped"]

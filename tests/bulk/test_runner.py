@@ -265,6 +265,19 @@ def test_a_few_rows_go_ahead_and_stop_the_run_when_they_fail(tmp_path: Path) -> 
     virtually(tmp_path, test, concurrency=20)
 
 
+def test_those_that_go_ahead_are_of_all_models(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        rows = [row(number) for number in range(12)]
+        other = json.loads(rows[9].body)
+        rows[9] = attrs.evolve(rows[9], body=frozen_body({**other, "model": "sync-3"}))
+        halt, done = await bench.work(*rows, canary_rows=2)
+        assert halt is None
+        first = sorted(done, key=lambda result: result.item.submitted_us or 0)[:2]
+        assert {result.item.item_id for result in first} == {"row-0", "row-9"}
+
+    virtually(tmp_path, test)
+
+
 def test_the_others_follow_when_those_that_went_ahead_are_on_disk(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         halt, rows = await bench.work(*map(row, range(30)), canary_rows=5)
