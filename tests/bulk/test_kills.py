@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.kill_matrix import campaign
 
-EVERY = 19
+EVERY = 29
 """At each so-manieth boundary of a run, so that it takes seconds."""
 
 
@@ -16,4 +16,4 @@ EVERY = 19
 def test_a_run_that_is_killed_anywhere_buys_nothing_twice_and_loses_nothing() -> None:
     kills, wrong = campaign(2, lambda count: range(7, count, EVERY))
     assert wrong == []
-    assert kills >= 4
+    assert kills >= 3

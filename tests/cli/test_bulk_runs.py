@@ -24,7 +24,6 @@ pytestmark = pytest.mark.timeout(60)
 
 FAST = ("--posts-per-minute", "6000")
 """A run begins with a create a second, as long as nobody says that the account takes more."""
-BAD_AUDIO = "generation_input_audio_invalid"
 
 
 @contextlib.contextmanager
@@ -118,40 +117,6 @@ def test_without_a_terminal_progress_is_plain_lines_on_stderr(sandbox: Sandbox, 
     assert "2 done · 0 running · 0 queued" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
     assert "queued" not in done.stdout
-
-
-def test_failed_rows_are_exit_code_1_and_come_first_with_the_way_to_retry(
-    sandbox: Sandbox, tmp_path: Path, out: Path
-) -> None:
-    sandbox.end_next("FAILED", BAD_AUDIO, "The audio is silent.")
-    done = bulk(sandbox, "run", manifest(tmp_path, 3), "-o", out, *FAST)
-    assert done.returncode == 1
-    assert done.stdout.startswith(BAD_AUDIO)
-    assert "The audio is silent." in done.stdout
-    assert str(out / "failed.jsonl") in done.stdout
-    assert f"syncso bulk retry {out} --failed" in done.stdout
-
-
-def test_a_budget_that_is_used_up_is_exit_code_3_and_resume_with_more_goes_on(
-    sandbox: Sandbox, tmp_path: Path, out: Path
-) -> None:
-    arguments = ("--no-prices", "--assume-price", "1", "--budget", "2", "--max-concurrency", "1")
-    done = bulk(sandbox, "run", manifest(tmp_path, 3), "-o", out, *arguments, *FAST)
-    assert done.returncode == 3, done.stderr
-    assert f"syncso bulk resume {out}" in done.stdout
-    assert creates(sandbox) < 3
-    more = bulk(sandbox, "resume", out, "--budget", "20")
-    assert more.returncode == 0, more.stderr
-    assert creates(sandbox) == 3
-
-
-def test_an_account_that_cannot_buy_is_exit_code_4(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
-    sandbox.faults.add("answer", path="/v2/generate", method="POST", times=None, status=402)
-    done = bulk(sandbox, "run", manifest(tmp_path, 2), "-o", out, *FAST)
-    assert done.returncode == 4, done.stderr
-    assert f"syncso bulk resume {out}" in done.stdout
-    sandbox.faults.clear()
-    assert bulk(sandbox, "resume", out).returncode == 0
 
 
 def test_resume_is_no_way_round_the_question_that_was_never_answered(
