@@ -1,21 +1,24 @@
-"""Outputs on their way here: fetched when their slot is free again, by a few workers at once."""
+"""Outputs on their way here: fetched when their slot is free again, a few at once."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from collections import deque
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
 from sync_async._loading import in_thread
 from sync_async.bulk.contents import size_and_sha
-from sync_async.bulk.ledger import PAGE_ROWS, Item
+from sync_async.bulk.ledger import PAGE_ROWS, Item, Value
 from sync_async.bulk.rows import output_stem
-from sync_async.bulk.session import Session
+from sync_async.bulk.session import Session, Step
 from sync_async.bulk.states import State
+from sync_async.resources._output import output_of
 from sync_async.transfer.partial_file import PartialFile
 from sync_async.types.generations import Generation
 
@@ -43,7 +46,7 @@ class _Output:
 
 @attrs.define(eq=False)
 class Downloader:
-    """Fetches outputs into the folder of the run.
+    """Fetches outputs into the folder of the run, a few at once.
 
     Args:
         session: What the parts of a run share.
@@ -62,48 +65,63 @@ class Downloader:
     left: int = attrs.field(init=False, default=0)
     """Outputs that could not be fetched in this session."""
 
-    async def fetch(self, item: Item, job: Generation | None = None) -> None:
-        """Fetch the output of a row."""
-        if item.seq not in self._known:
-            self._known.add(item.seq)
-            self._waiting.append(_Output(item, job, _now()))
-            self.session.changed.beat()
+    async def completed(self, item: Item, job: Generation, known: dict[str, Value]) -> None:
+        """Take over a row whose job has completed, and what is known of it; one commit may be enough."""
+        steps: list[Step] = [(item.state, State.REMOTE_DONE, known)]
+        path = self._path(item)
+        if not self._waiting and self._is_free and not path.exists():
+            self.active += 1  # nobody else takes the place while the commit is under way
+            steps.append((State.REMOTE_DONE, State.DOWNLOADING, {"out_path": path.name}))
+        await self.session.mark_all(item, steps)
+        output = _Output(attrs.evolve(item, state=steps[-1][1]), job, _now())
+        self._known.add(item.seq)
+        if len(steps) > 1:
+            await self._work(output)
+        else:
+            self._waiting.append(output)
+            self._begin_next()
 
     async def recover(self) -> None:
         """Take up what an earlier process had not fetched."""
         after: Item | None = None
         while page := await self.session.ledger.live({State.REMOTE_DONE, State.DOWNLOADING}, after):
-            for item in page:
-                await self.fetch(attrs.evolve(item, body=b""))
+            self._waiting.extend(
+                _Output(attrs.evolve(item, body=b"")) for item in page if item.seq not in self._known
+            )
+            self._known.update(item.seq for item in page)
+            self._begin_next()
             after = page[-1]
             while len(self._waiting) >= PAGE_ROWS:
                 await self.session.changed.wait()
 
     @property
     def is_busy(self) -> bool:
-        """Whether outputs are being fetched, or wait for nothing but a free worker."""
+        """Whether outputs are being fetched, or wait for nothing but their turn."""
         return bool(self._waiting or self.active)
+
+    @property
+    def _is_free(self) -> bool:
+        return not self._is_over and self.active < self.session.settings.downloads
 
     def end(self) -> None:
         """End, as there is nothing left to fetch."""
         self._is_over = True
-        self.session.changed.beat()
 
-    async def run(self) -> None:
-        """Fetch outputs until the run ends; this is one of several workers."""
-        while not self._is_over:
-            if not self._waiting:
-                await self.session.changed.wait()
-                continue
-            output = self._waiting.popleft()
+    def _begin_next(self) -> None:
+        while self._waiting and self._is_free:
             self.active += 1
-            try:
-                await self._wait_for_space()
-                if await self._fetch(output):
-                    self._known.discard(output.item.seq)
-            finally:
-                self.active -= 1
-            self.session.changed.beat()
+            self.session.spawn(self._work(self._waiting.popleft()))
+
+    async def _work(self, output: _Output) -> None:
+        """Fetch an output; its place is free again before its row is."""
+        try:
+            await self._wait_for_space()
+            finish = await self._fetch(output)
+        finally:
+            self.active -= 1
+            self._begin_next()
+        await finish
+        self.session.changed.beat()
 
     async def _wait_for_space(self) -> None:
         """Wait until there is space; it is looked at now and then, and not for each file."""
@@ -113,39 +131,48 @@ class Downloader:
             else:
                 await asyncio.sleep(FREE_WAIT)
 
-    async def _fetch(self, output: _Output) -> bool:
-        """Fetch an output, and tell whether it is over."""
+    async def _fetch(self, output: _Output) -> Coroutine[Any, Any, None]:
+        """Fetch an output, and give what is left to write of it in the ledger."""
         session, item = self.session, output.item
-        path = self.folder / (item.out_path or file_name(item.item_id))
-        is_ours = item.state is State.DOWNLOADING
+        path = self._path(item)
         if path.exists():
-            if not is_ours:
-                return await self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
+            if item.state is not State.DOWNLOADING:
+                return self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
             await in_thread(PartialFile(path).forget)
-            await self._finish(item, path, is_durable=False)  # it has its name, so it is whole
-            return True
-        if not is_ours:
+            # it has its name, so it is whole; but it may not be durable yet
+            return self._finish(item, path, *await in_thread(lambda: size_and_sha(path, makes_durable=True)))
+        if item.state is not State.DOWNLOADING:
             await session.mark(item, State.DOWNLOADING, out_path=path.name)
+        whole: list[tuple[int, str]] = []
         try:
-            await session.generations.download(self._generation(output), path)
+            await output_of(
+                session.caller,
+                self._generation(output),
+                path,
+                overwrite=False,
+                is_alone=True,
+                when_whole=lambda path: whole.append(size_and_sha(path)),
+            ).run()
         except (TransferError, ApiError, ApiConnectionError, ArgumentError) as error:
-            return await self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
-        await self._finish(item, path, is_durable=True)
-        return True
+            return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
+        return self._finish(item, path, *whole[0])
+
+    def _path(self, item: Item) -> Path:
+        return self.folder / (item.out_path or file_name(item.item_id))
 
     def _generation(self, output: _Output) -> str | Generation:
         is_young = output.job is not None and _now() - output.seen < LINK_LIFETIME
         return output.job if is_young and output.job is not None else output.item.job_id or ""
 
-    async def _finish(self, item: Item, path: Path, *, is_durable: bool) -> None:
-        """Write down what came; a file of a process that was killed may not be durable yet."""
-        size, sha = await in_thread(lambda: size_and_sha(path, makes_durable=not is_durable))
+    async def _finish(self, item: Item, path: Path, size: int, sha: str) -> None:
+        """Write down what came."""
         await self.session.mark(
             item, State.DONE, source=State.DOWNLOADING, out_path=path.name, out_bytes=size, out_sha=sha
         )
         self.session.note_end(item, None)
+        self._known.discard(item.seq)
 
-    async def _put_off(self, output: _Output, source: State, code: str, problem: str) -> bool:
+    async def _put_off(self, output: _Output, source: State, code: str, problem: str) -> None:
         """Leave an output at the server for a while; it is paid for, and never bought again."""
         session, tries = self.session, output.tries + 1
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**output.tries)
@@ -155,15 +182,13 @@ class Downloader:
         )
         if tries == TRIES or code == "output_exists":
             self.left += 1
-            session.changed.beat()
-            return False
+            return
         item = attrs.evolve(output.item, state=State.REMOTE_DONE)
         asyncio.get_running_loop().call_later(wait, self._again, _Output(item, None, 0.0, tries))
-        return False
 
     def _again(self, output: _Output) -> None:
         self._waiting.append(output)
-        self.session.changed.beat()
+        self._begin_next()
 
 
 def file_name(item_id: str) -> str:

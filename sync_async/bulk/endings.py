@@ -32,7 +32,7 @@ Source: https://sync.so/docs/developer-guides/error-handling"""
 AGAIN_PREFIXES = ("controller_", "generation_infra_", "generation_media_probe_")
 NOT_FOUND = "generation_not_found"
 
-Fetch = Callable[[Item, Generation | None], Awaitable[None]]
+Fetch = Callable[[Item, Generation, dict[str, Value]], Awaitable[None]]
 
 
 def may_go_well(code: str | None) -> bool:
@@ -48,7 +48,7 @@ class Endings:
 
     Args:
         session: What the parts of a run share.
-        fetch: Called with each row whose output is to be fetched.
+        fetch: Takes over a row whose output is to be fetched, its job, and what is known of it.
     """
 
     session: Session
@@ -71,8 +71,7 @@ class Endings:
         session = self.session
         known: dict[str, Value] = {"finished_us": session.wall_us(), "output_s": job.output_duration}
         if session.settings.download:
-            await session.mark_all(item, [(item.state, State.REMOTE_DONE, known)])
-            await self.fetch(attrs.evolve(item, state=State.REMOTE_DONE), job)
+            await self.fetch(item, job, known)
             return
         await session.mark_all(item, [(item.state, State.REMOTE_DONE, known), (State.REMOTE_DONE, State.DONE, {})])
         session.note_end(item, None)

@@ -162,7 +162,7 @@ class Runner:
         )
         self._canary_rows = session.canary.rows
         self.downloader = Downloader(session, self.folder)
-        endings = Endings(session, self.downloader.fetch)
+        endings = Endings(session, self.downloader.completed)
         self.poller = Poller(session, endings.ended, endings.lost)
         self.submitter = Submitter(session, self.poller.follow, self._may_claim)
         self.uploader = Uploader(session)
@@ -179,8 +179,6 @@ class Runner:
         yield self.reconciler.run()
         yield self.uploader.run()
         yield self.downloader.recover()
-        for _ in range(self.settings.downloads):
-            yield self.downloader.run()
 
     def _background(self, learned: Learned) -> Iterator[Coroutine[Any, Any, None]]:
         """Begin what goes on until it is cancelled."""

@@ -22,6 +22,8 @@ from sync_async.resources.generations import AsyncGenerations
 
 EventName = Literal["item", "level", "rate", "halted", "progress"]
 Listener = Callable[[str, dict[str, Any]], object]
+Step = tuple[State, State, dict[str, Value]]
+"""From which state a row goes to which, and what else is known."""
 
 
 def _whole(lowest: int) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
@@ -130,14 +132,14 @@ class Session:
         """
         await self.mark_all(item, [(source or item.state, target, values)])
 
-    async def mark_all(self, item: Item, steps: Sequence[tuple[State, State, dict[str, Value]]]) -> None:
+    async def mark_all(self, item: Item, steps: Sequence[Step]) -> None:
         """Bring a row through several states with one commit."""
         await self.ledger.mark(
             [Change(seq=item.seq, source=source, target=target, values=values) for source, target, values in steps]
         )
-        _, target, values = steps[-1]
-        if steps[0][0] != target:
-            self.tell("item", seq=item.seq, id=item.item_id, state=target.value, **_told(item, values))
+        for source, target, values in steps if self.listeners else ():
+            if source != target:
+                self.tell("item", seq=item.seq, id=item.item_id, state=target.value, **_told(item, values))
         self.changed.beat()
 
     def tell(self, event: EventName, **fields: Any) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,8 +94,10 @@ class GroupWriter:
         self._connection = connection
         self._counters = counters
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
-        self._held: list[_Queued | None] = []
+        self._coming: list[_Queued | None] = []
+        """What this turn of the loop has brought; handed over together, as each waking of a thread takes time."""
+        self._queue: queue.SimpleQueue[list[_Queued | None]] = queue.SimpleQueue()
+        self._held: deque[_Queued | None] = deque()
         self._is_closed = False
         self._trouble: LedgerError | None = None
         self._thread = threading.Thread(target=self._run, name="syncso ledger", daemon=True)
@@ -125,7 +128,7 @@ class GroupWriter:
         if self._is_closed:
             raise ClosedError("the ledger was closed; open the run again")
         queued = _Queued(work, self._loop.create_future(), weight)
-        self._queue.put(queued)
+        self._bring(queued)
         written: T = await queued.future
         return written
 
@@ -133,8 +136,17 @@ class GroupWriter:
         """Write what is queued, and close the connection."""
         if not self._is_closed:
             self._is_closed = True
-            self._queue.put(None)
+            self._bring(None)
         await in_own_thread(self._thread.join)
+
+    def _bring(self, queued: _Queued | None) -> None:
+        self._coming.append(queued)
+        if len(self._coming) == 1:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        coming, self._coming = self._coming, []
+        self._queue.put(coming)
 
     def _run(self) -> None:
         while group := self._next_group():
@@ -144,18 +156,18 @@ class GroupWriter:
 
     def _next_group(self) -> list[_Queued]:
         """Wait for an operation, and take those that have come with it; none at the end."""
-        first = self._held.pop() if self._held else self._queue.get()
-        if first is None:
-            return []
-        group, weight = [first], first.weight
+        if not self._held:
+            self._held.extend(self._queue.get())
         with contextlib.suppress(queue.Empty):
-            while weight < MOST_OPERATIONS:
-                queued = self._queue.get_nowait()
-                if queued is None or weight + queued.weight > MOST_OPERATIONS:
-                    self._held.append(queued)
-                    break
-                group.append(queued)
-                weight += queued.weight
+            while True:
+                self._held.extend(self._queue.get_nowait())
+        group, weight = list[_Queued](), 0
+        while self._held and (queued := self._held[0]) is not None:
+            weight += queued.weight
+            if group and weight > MOST_OPERATIONS:
+                break
+            group.append(queued)
+            self._held.popleft()
         return group
 
     def _written(self, group: list[_Queued]) -> list[_Outcome]:

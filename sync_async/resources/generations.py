@@ -13,18 +13,18 @@ import attrs
 from sync_async import _retry
 from sync_async._arguments import checked_generation_id, checked_generation_ids
 from sync_async._bodies import File
-from sync_async._errors import ArgumentError, GenerationFailedError, NotFoundError
-from sync_async._forks import imports
+from sync_async._errors import GenerationFailedError
 from sync_async._generation_body import GenerationArguments, media_files
 from sync_async._items import AsyncItems
 from sync_async._listeners import OnProgress
-from sync_async._request import Answer, Endpoint, Repeat, make_request
+from sync_async._request import Endpoint, Repeat, make_request
 from sync_async._response import value_of
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
 from sync_async.jobs.generation_looks import IDS_A_REQUEST, LookAtMany, LookAtOne, requests_for
 from sync_async.jobs.kinds import GENERATION
 from sync_async.jobs.pace import GrowingPace, TickPace
 from sync_async.jobs.waiter import Look, OnUpdate, Waiter, checked_timeout
+from sync_async.resources._output import output_of
 from sync_async.resources._resource import Resource, WithRawResponse, raw
 from sync_async.resources._starting import GET, naming, start_generation
 from sync_async.types.generations import (
@@ -37,7 +37,6 @@ from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
 
 LIST = Endpoint[builtins.list[Generation]]("GET", "/v2/generations", Repeat.SAFE, builtins.list[Generation])
-LINK = Endpoint[str]("GET", "/v2/generations/{id}/download", Repeat.SAFE, answer=Answer.TEXT)
 ESTIMATE = Endpoint[builtins.list[EstimatedGenerationCost]](
     "POST", "/v2/analyze/cost", Repeat.SAFE, builtins.list[EstimatedGenerationCost], one_or_many=True
 )
@@ -496,38 +495,7 @@ class AsyncGenerations(Resource):
         Example:
             path = await client.generations.download(done, "out.mp4")
         """
-        with imports.under_way():
-            from sync_async.transfer.download import Download, name_of_output
-            from sync_async.transfer.partial_file import destination
-
-        id = checked_generation_id("generation", generation)
-        known = generation if isinstance(generation, Generation) else None
-        if known is not None and known.status != "COMPLETED":
-            raise ArgumentError(
-                "generation", f"it is {known.status} and has no output; wait until it is COMPLETED"
-            )
-        path = destination(to, name_of_output(known or id), overwrite=overwrite)
-        return await Download(
-            transport=self._caller.transport,
-            what=id,
-            url=None if known is None else known.output_url,
-            fresh=lambda: self._fresh_link(id),
-            to=path,
-            overwrite=overwrite,
-            on_progress=on_progress,
-            generation_id=id,
-        ).run()
-
-    async def _fresh_link(self, id: str) -> str:
-        """Ask for a link to an output; older servers give it with the generation only."""
-        options = as_request_options(None)
-        try:
-            return (await self._caller.fetch(make_request(LINK, options, id=id))).strip('"')
-        except NotFoundError:
-            generation = await self.get(id)
-        if generation.output_url is None:
-            raise ArgumentError("generation", f"it is {generation.status} and has no output")
-        return generation.output_url
+        return await output_of(self._caller, generation, to, overwrite=overwrite, on_progress=on_progress).run()
 
     async def _look(self, id: str, query: Mapping[str, Any]) -> Look[Generation]:
         request = make_request(GET, as_request_options(None), id=id, query=query)

@@ -36,6 +36,10 @@ ENDED = (401, 403, 404, 410)
 """Statuses with which a storage host answers to a link that has ended."""
 
 
+def _nothing(_: Path) -> None:
+    pass
+
+
 @attrs.define(kw_only=True)
 class Download:
     """One file on its way here.
@@ -49,6 +53,8 @@ class Download:
         overwrite: Replace a file that is there.
         on_progress: Told of the bytes that are here.
         generation_id: For errors.
+        is_alone: Whether nobody else can be writing the file, so that it need not be held from the beginning.
+        when_whole: Called with the path, in the thread that has given the file its name.
     """
 
     transport: Transport
@@ -59,6 +65,8 @@ class Download:
     overwrite: bool = False
     on_progress: OnProgress | None = None
     generation_id: str | None = None
+    is_alone: bool = False
+    when_whole: Callable[[Path], object] = _nothing
     _part: PartialFile = attrs.field(init=False, default=attrs.Factory(lambda self: PartialFile(self.to), True))
     _patience: Patience = attrs.field(
         init=False, default=attrs.Factory(lambda self: Patience(self.transport, f"download of {self.what}"), True)
@@ -78,23 +86,31 @@ class Download:
             DownloadError: The host did not give the whole file, or the disk did not take it; the part is kept.
             ApiError, ApiConnectionError: No fresh link was given.
         """
-        await self._on_disk(lambda: self._part.open(self.what))
+        if not self.is_alone or self._part.path.exists():
+            await self._on_disk(self._open)
         try:
             while not await self._try():
                 pass
             await self._on_disk(self._finish)
         finally:
-            self._part.discard_if_empty()
             self._part.close()
         return self.to
+
+    def _open(self) -> None:
+        """Take up what is there of the file, once."""
+        if not self._part.is_open:
+            self._part.open(self.what)
 
     def _finish(self) -> None:
         self._begins = self._begins and Sent(of=self._begins.of)  # what is whole needs no notes to go on with
         self._write()
         self._part.finish(overwrite=self.overwrite)
+        self._part.close()
+        self.when_whole(self.to)
 
     def _write(self) -> None:
         """Bring to the disk what waits for it."""
+        self._open()
         begins, self._begins = self._begins, None
         if begins is not None:
             self._part.begin(begins)

@@ -67,6 +67,7 @@ class PartialFile:
         self.path = to.with_name(f".{to.name}.part")
         self._notes = to.with_name(f".{to.name}.part.json")
         self._file: IO[bytes]
+        self.is_open = False
         self.sent: Sent | None = None
         self.size = 0
 
@@ -78,6 +79,7 @@ class PartialFile:
             OSError: It cannot be written.
         """
         self._file = self._held()
+        self.is_open = True
         self.sent = self._read_notes()
         if self.sent is not None and self.sent.of != of:
             self.sent = None
@@ -148,13 +150,13 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
 
-    def discard_if_empty(self) -> None:
-        """Leave nothing behind where nothing came."""
+    def close(self) -> None:
+        """Close the part; it stays where it is, unless nothing is in it. Closing twice is fine."""
+        if not self.is_open:
+            return
+        self.is_open = False
         if not self.size:
             self.forget()
-
-    def close(self) -> None:
-        """Close the part; it stays where it is."""
         with contextlib.suppress(OSError):  # a full disk was told of by the write
             self._file.close()
 

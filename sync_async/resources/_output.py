@@ -1,0 +1,67 @@
+"""The way to the output of a generation: its link, and a fresh one when that has ended."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sync_async._arguments import checked_generation_id
+from sync_async._errors import ArgumentError, NotFoundError
+from sync_async._forks import imports
+from sync_async._request import Answer, Endpoint, Repeat, make_request
+from sync_async._settings import as_request_options
+from sync_async.resources._resource import Caller
+from sync_async.resources._starting import GET
+from sync_async.types.generations import Generation
+
+if TYPE_CHECKING:
+    from sync_async.transfer.download import Download
+
+LINK = Endpoint[str]("GET", "/v2/generations/{id}/download", Repeat.SAFE, answer=Answer.TEXT)
+
+
+def output_of(
+    caller: Caller, generation: str | Generation, to: str | os.PathLike[str], *, overwrite: bool, **more: Any
+) -> Download:
+    """Prepare the download of an output.
+
+    Args:
+        caller: The way to the API.
+        generation: The generation, or its id.
+        to: The file to write, or a folder that is there.
+        overwrite: Replace a file that is there.
+        more: What else `Download` takes.
+
+    Raises:
+        ArgumentError: The folder is missing, the file is there already, or the generation has no output.
+    """
+    with imports.under_way():
+        from sync_async.transfer.download import Download, name_of_output
+        from sync_async.transfer.partial_file import destination
+
+    id = checked_generation_id("generation", generation)
+    known = generation if isinstance(generation, Generation) else None
+    if known is not None and known.status != "COMPLETED":
+        raise ArgumentError("generation", f"it is {known.status} and has no output; wait until it is COMPLETED")
+    return Download(
+        transport=caller.transport,
+        what=id,
+        url=None if known is None else known.output_url,
+        fresh=lambda: _fresh_link(caller, id),
+        to=destination(to, name_of_output(known or id), overwrite=overwrite),
+        overwrite=overwrite,
+        generation_id=id,
+        **more,
+    )
+
+
+async def _fresh_link(caller: Caller, id: str) -> str:
+    """Ask for a link to an output; older servers give it with the generation only."""
+    options = as_request_options(None)
+    try:
+        return (await caller.fetch(make_request(LINK, options, id=id))).strip('"')
+    except NotFoundError:
+        generation = await caller.fetch(make_request(GET, options, id=id))
+    if generation.output_url is None:
+        raise ArgumentError("generation", f"it is {generation.status} and has no output")
+    return generation.output_url
