@@ -16,7 +16,7 @@ from sync_async._loading import in_thread
 from sync_async.bulk.contents import size_and_sha
 from sync_async.bulk.ledger import PAGE_ROWS, Item, Value
 from sync_async.bulk.rows import output_stem
-from sync_async.bulk.session import Session, Step
+from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.resources._output import output_of
 from sync_async.transfer.partial_file import PartialFile
@@ -42,6 +42,8 @@ class _Output:
     """The job with its link, while that is young."""
     seen: float = 0.0
     tries: int = 0
+    is_new: bool = False
+    """Whether nothing of it can be here."""
 
 
 @attrs.define(eq=False)
@@ -67,15 +69,15 @@ class Downloader:
 
     async def completed(self, item: Item, job: Generation, known: dict[str, Value]) -> None:
         """Take over a row whose job has completed, and what is known of it; one commit may be enough."""
-        steps: list[Step] = [(item.state, State.REMOTE_DONE, known)]
-        path = self._path(item)
-        if not self._waiting and self._is_free and not path.exists():
+        path, step = self._path(item), (item.state, State.REMOTE_DONE, known)
+        is_begun = item.state is State.SUBMITTED and not self._waiting and self._is_free and not path.exists()
+        if is_begun:
             self.active += 1  # nobody else takes the place while the commit is under way
-            steps.append((State.REMOTE_DONE, State.DOWNLOADING, {"out_path": path.name}))
-        await self.session.mark_all(item, steps)
-        output = _Output(attrs.evolve(item, state=steps[-1][1]), job, _now())
+            step = (item.state, State.DOWNLOADING, {**known, "out_path": path.name})
+        await self.session.mark_all(item, [step])
+        output = _Output(attrs.evolve(item, state=step[1]), job, _now(), is_new=True)
         self._known.add(item.seq)
-        if len(steps) > 1:
+        if is_begun:
             await self._work(output)
         else:
             self._waiting.append(output)
@@ -134,23 +136,22 @@ class Downloader:
     async def _fetch(self, output: _Output) -> Coroutine[Any, Any, None]:
         """Fetch an output, and give what is left to write of it in the ledger."""
         session, item = self.session, output.item
-        path = self._path(item)
-        if path.exists():
-            if item.state is not State.DOWNLOADING:
+        path, is_begun = self._path(item), item.state is State.DOWNLOADING
+        if not (is_begun and output.is_new) and path.exists():
+            if not is_begun:
                 return self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
             await in_thread(PartialFile(path).forget)
             # it has its name, so it is whole; but it may not be durable yet
             return self._finish(item, path, *await in_thread(lambda: size_and_sha(path, makes_durable=True)))
-        if item.state is not State.DOWNLOADING:
+        if not is_begun:
             await session.mark(item, State.DOWNLOADING, out_path=path.name)
         whole: list[tuple[int, str]] = []
         try:
             await output_of(
                 session.caller,
                 self._generation(output),
-                path,
-                overwrite=False,
-                is_alone=True,
+                lambda _: path,
+                is_new=output.is_new,
                 when_whole=lambda path: whole.append(size_and_sha(path)),
             ).run()
         except (TransferError, ApiError, ApiConnectionError, ArgumentError) as error:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-from sync_async.bulk.states import CHARGED, RESERVING, State, problem_of
+from sync_async.bulk.states import CHARGED, RESERVING, SAVING, State, problem_of
 
 INGEST_ROWS = 10_000
 """Rows that are taken in with one commit."""
@@ -356,6 +356,15 @@ class Money:
         )
 
 
+def counts_as(state: State) -> frozenset[State] | None:
+    """Give the states in which a row's amounts count in the same way as in this one."""
+    if state in RESERVING:
+        return RESERVING
+    if state in CHARGED:
+        return CHARGED
+    return SAVING if state in SAVING else None
+
+
 def money_of(state: State, estimate: int | None, cost: int | None, past: int) -> Money:
     """Tell what counts of a row.
 
@@ -367,7 +376,7 @@ def money_of(state: State, estimate: int | None, cost: int | None, past: int) ->
     """
     if state in RESERVING:
         return Money(spent=past, reserved=estimate or 0, unpriced_running=int(estimate is None))
-    if state == State.SKIPPED:
+    if state in SAVING:
         return Money(saved=estimate or 0)
     if state in CHARGED and cost is None:
         return Money(spent=past + (estimate or 0), unpriced_finished=int(estimate is None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -15,7 +15,7 @@ from sync_async.bulk.keys import body_sha, idempotency_key, renamed
 from sync_async.bulk.ledger import CLAIM_ROWS, Change, Claim, Item, Value
 from sync_async.bulk.sqlite_ingest import promote_followers
 from sync_async.bulk.sqlite_rows import COLUMNS, item_of
-from sync_async.bulk.sqlite_writer import Transaction
+from sync_async.bulk.sqlite_writer import Amounts, Transaction
 from sync_async.bulk.states import OF_A_GENERATION, SET_ONCE, TRANSITIONS, State, Transition
 
 NEXT = f"SELECT {COLUMNS} FROM item WHERE state = 'ready' AND due_us <= ? ORDER BY rank, due_us, seq LIMIT ?"  # noqa: S608
@@ -30,6 +30,7 @@ SELECT state, item_id, generation_no, job_id, frozen, est_micro, cost_micro, pas
 FROM item WHERE seq = ?
 """
 STAYS = Transition(when="a note")
+AMOUNTS = frozenset({"est_micro", "cost_micro", "past_micro"})
 
 
 @attrs.frozen
@@ -67,8 +68,8 @@ def claim(
         key, body = _purchase(run_id, item)
         if connection.execute(CLAIMED, (key, body, body_sha(body), now_us, item.seq)).rowcount != 1:
             raise StateConflictError(path, f"the row {item.item_id!r} left ready while it was claimed")
-        transaction.tally.leave(State.READY, item.est_micro, item.cost_micro, item.past_micro)
-        transaction.tally.enter(State.SUBMITTING, item.est_micro, item.cost_micro, item.past_micro)
+        amounts = (item.est_micro, item.cost_micro, item.past_micro)
+        transaction.tally.move(State.READY, amounts, State.SUBMITTING, amounts)
         first = now_us if item.first_post_us is None else item.first_post_us
         claimed.append(attrs.evolve(item, state=State.SUBMITTING, idem_key=key, body=body, first_post_us=first))
     return Claim(items=tuple(claimed))
@@ -94,14 +95,30 @@ def mark(transaction: Transaction, path: Path, changes: Sequence[Change], now_us
     for change in changes:
         if change.problem is not None:
             raise StateConflictError(path, change.problem)
-        row = transaction.connection.execute(BEFORE, (change.seq,)).fetchone()
-        if row is None:
-            raise StateConflictError(path, f"there is no row {change.seq}")
-        _apply(transaction, path, change, _Before(*row), now_us)
+        way = STAYS if change.source == change.target else TRANSITIONS[change.source, change.target]
+        if way.starts_generation or change.target == State.READY or not AMOUNTS.isdisjoint(change.values):
+            _apply(transaction, path, change, way, now_us)
+        else:
+            _move(transaction, path, change)
+        if change.target == State.CANCELLED:
+            promote_followers(transaction, change.seq)
 
 
-def _apply(transaction: Transaction, path: Path, change: Change, before: _Before, now_us: int) -> None:
-    way = STAYS if change.source == change.target else TRANSITIONS[change.source, change.target]
+def _before(connection: sqlite3.Connection, path: Path, change: Change) -> _Before:
+    row = connection.execute(BEFORE, (change.seq,)).fetchone()
+    if row is None:
+        raise StateConflictError(path, f"there is no row {change.seq}")
+    return _Before(*row)
+
+
+def _move(transaction: Transaction, path: Path, change: Change) -> None:
+    """Write a change that leaves all amounts as they are: one statement is enough."""
+    amounts = _update(transaction.connection, path, change, change.values)
+    transaction.tally.move(change.source, amounts, change.target, amounts)
+
+
+def _apply(transaction: Transaction, path: Path, change: Change, way: Transition, now_us: int) -> None:
+    before = _before(transaction.connection, path, change)
     values = dict(change.values)
     if change.target == State.READY and not before.frozen and "body" not in values:
         raise StateConflictError(path, f"the row {before.item_id!r} has no body to be sent")
@@ -110,40 +127,28 @@ def _apply(transaction: Transaction, path: Path, change: Change, before: _Before
         _keep_generation(transaction.connection, change, before, now_us)
         values = {name: value for name, value in values.items() if name not in OF_A_GENERATION}
         values["past_micro"] = before.past_micro + (cost if isinstance(cost, int) else 0)
-    _update(transaction.connection, path, change, before, values)
-    transaction.tally.leave(change.source, before.est_micro, before.cost_micro, before.past_micro)
-    transaction.tally.enter(change.target, *_amounts_after(way, before, values))
-    if change.target == State.CANCELLED:
-        promote_followers(transaction, change.seq)
+    after = _update(transaction.connection, path, change, values)
+    amounts = (before.est_micro, before.cost_micro, before.past_micro)
+    transaction.tally.move(change.source, amounts, change.target, after)
 
 
-def _update(
-    connection: sqlite3.Connection, path: Path, change: Change, before: _Before, values: dict[str, Value]
-) -> None:
+def _update(connection: sqlite3.Connection, path: Path, change: Change, values: Mapping[str, Value]) -> Amounts:
+    """Write a change, and give the amounts of the row after it."""
     bound = {**values, "seq": change.seq}
     if isinstance(body := values.get("body"), bytes):
         bound["body_sha"] = None if change.target == State.NEW else body_sha(body)
     try:
-        written = connection.execute(_statement(change.source, change.target, tuple(values)), bound).rowcount
+        written = connection.execute(_statement(change.source, change.target, tuple(values)), bound).fetchall()
     except sqlite3.IntegrityError as error:
-        what = f"{change.source} to {change.target} of the row {before.item_id!r} breaks a rule ({error})"
+        name = _before(connection, path, change).item_id
+        what = f"{change.source} to {change.target} of the row {name!r} breaks a rule ({error})"
         raise StateConflictError(path, what) from error
-    if written != 1:
+    if len(written) != 1:
+        before = _before(connection, path, change)
         way = f"from {change.source} to {change.target}"
         raise StateConflictError(path, f"the row {before.item_id!r} is {before.state} and cannot go {way}")
-
-
-def _amounts_after(
-    way: Transition, before: _Before, values: dict[str, Value]
-) -> tuple[int | None, int | None, int]:
-    estimate = values.get("est_micro", before.est_micro)
-    cost = None if way.starts_generation else values.get("cost_micro", before.cost_micro)
-    past = values.get("past_micro", before.past_micro)
-    return _whole(estimate), _whole(cost), _whole(past) or 0
-
-
-def _whole(value: Value) -> int | None:
-    return value if isinstance(value, int) else None
+    amounts: Amounts = written[0]
+    return amounts
 
 
 def _keep_generation(connection: sqlite3.Connection, change: Change, before: _Before, now_us: int) -> None:
@@ -176,4 +181,5 @@ def _statement(source: State, target: State, columns: tuple[str, ...]) -> str:
     cleared = {*way.clears, *(OF_A_GENERATION if way.starts_generation else ())}
     sets += [f"{name} = NULL" for name in sorted(cleared) if name not in columns]
     unset = f" AND {way.if_unset} IS NULL" if way.if_unset else ""
-    return f"UPDATE item SET {', '.join(sets)} WHERE seq = :seq AND state = '{source}'{unset}"  # noqa: S608  # columns of the table
+    where = f"seq = :seq AND state = '{source}'{unset}"
+    return f"UPDATE item SET {', '.join(sets)} WHERE {where} RETURNING est_micro, cost_micro, past_micro"  # noqa: S608  # columns of the table

@@ -17,13 +17,17 @@ import attrs
 from sync_async._errors import ClosedError
 from sync_async._threads import in_own_thread
 from sync_async.bulk.errors import LedgerError, LedgerFullError, LedgerIOError, told
-from sync_async.bulk.ledger import Counters, Money, money_of
+from sync_async.bulk.ledger import Counters, Money, counts_as, money_of
 from sync_async.bulk.states import State
 
 MOST_OPERATIONS = 512
 """Operations of one commit."""
 
 T = TypeVar("T")
+
+
+Amounts = tuple[int | None, int | None, int]
+"""What a row is expected to cost, what this purchase has cost, and what earlier ones have."""
 
 
 @attrs.define
@@ -42,6 +46,15 @@ class Tally:
         """Count a row that leaves a state."""
         self.states[state] = self.states.get(state, 0) - 1
         self.money = self.money.plus(money_of(state, estimate, cost, past), sign=-1)
+
+    def move(self, source: State, before: Amounts, target: State, after: Amounts) -> None:
+        """Count a row that goes from a state to another."""
+        if before == after and counts_as(source) is counts_as(target):  # most ways change no money
+            self.states[source] = self.states.get(source, 0) - 1
+            self.states[target] = self.states.get(target, 0) + 1
+        else:
+            self.leave(source, *before)
+            self.enter(target, *after)
 
     def added_to(self, counters: Counters) -> Counters:
         """Give the counters after the commit."""

@@ -1,6 +1,6 @@
 """The states of a row of a run, and every way from one to the next, as one table.
 
-    new ──▶ ready ──▶ submitting ──▶ submitted ──▶ remote_done ──▶ downloading ──▶ done
+    new ──▶ ready ──▶ submitting ──▶ submitted ─▶ (remote_done) ─▶ downloading ──▶ done
                           │   ▲            │
                           ▼   │            ├──▶ failed, rejected
                         unknown            └──▶ ready (a further generation)
@@ -57,6 +57,8 @@ RESERVING = frozenset({State.SUBMITTING, State.SUBMITTED, State.UNKNOWN})
 """States in which a row's estimate is reserved."""
 CHARGED = frozenset({State.REMOTE_DONE, State.DOWNLOADING, State.DONE})
 """States in which a row's estimate counts as spent until its cost is known."""
+SAVING = frozenset({State.SKIPPED})
+"""States in which a row's estimate counts as saved."""
 
 
 def _columns(names: Iterable[str]) -> frozenset[str]:
@@ -163,6 +165,11 @@ TRANSITIONS: Mapping[tuple[State | None, State], Transition] = {
     },
     (State.SUBMITTED, State.REMOTE_DONE): Transition(
         when="the job is COMPLETED", required={"finished_us"}, allowed={"output_s", "cost_micro", "due_us"}
+    ),
+    (State.SUBMITTED, State.DOWNLOADING): Transition(
+        when="the job is COMPLETED, and its output is fetched at once",
+        required={"finished_us", "out_path"},
+        allowed={"output_s", "cost_micro"},
     ),
     (State.SUBMITTED, State.FAILED): Transition(
         when="the job is FAILED, or lost", required=ENDED, allowed={"cost_micro", *TOLD}, attempt="used"

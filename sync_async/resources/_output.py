@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sync_async._arguments import checked_generation_id
@@ -20,24 +21,20 @@ if TYPE_CHECKING:
 LINK = Endpoint[str]("GET", "/v2/generations/{id}/download", Repeat.SAFE, answer=Answer.TEXT)
 
 
-def output_of(
-    caller: Caller, generation: str | Generation, to: str | os.PathLike[str], *, overwrite: bool, **more: Any
-) -> Download:
+def output_of(caller: Caller, generation: str | Generation, to: Callable[[str], Path], **more: Any) -> Download:
     """Prepare the download of an output.
 
     Args:
         caller: The way to the API.
         generation: The generation, or its id.
-        to: The file to write, or a folder that is there.
-        overwrite: Replace a file that is there.
+        to: Gives the file to write, from the name that the output has in a folder.
         more: What else `Download` takes.
 
     Raises:
-        ArgumentError: The folder is missing, the file is there already, or the generation has no output.
+        ArgumentError: The generation has no output.
     """
     with imports.under_way():
         from sync_async.transfer.download import Download, name_of_output
-        from sync_async.transfer.partial_file import destination
 
     id = checked_generation_id("generation", generation)
     known = generation if isinstance(generation, Generation) else None
@@ -48,8 +45,7 @@ def output_of(
         what=id,
         url=None if known is None else known.output_url,
         fresh=lambda: _fresh_link(caller, id),
-        to=destination(to, name_of_output(known or id), overwrite=overwrite),
-        overwrite=overwrite,
+        to=to(name_of_output(known or id)),
         generation_id=id,
         **more,
     )

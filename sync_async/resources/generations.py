@@ -14,6 +14,7 @@ from sync_async import _retry
 from sync_async._arguments import checked_generation_id, checked_generation_ids
 from sync_async._bodies import File
 from sync_async._errors import GenerationFailedError
+from sync_async._forks import imports
 from sync_async._generation_body import GenerationArguments, media_files
 from sync_async._items import AsyncItems
 from sync_async._listeners import OnProgress
@@ -495,7 +496,16 @@ class AsyncGenerations(Resource):
         Example:
             path = await client.generations.download(done, "out.mp4")
         """
-        return await output_of(self._caller, generation, to, overwrite=overwrite, on_progress=on_progress).run()
+        with imports.under_way():
+            from sync_async.transfer.partial_file import destination
+
+        return await output_of(
+            self._caller,
+            generation,
+            lambda name: destination(to, name, overwrite=overwrite),
+            overwrite=overwrite,
+            on_progress=on_progress,
+        ).run()
 
     async def _look(self, id: str, query: Mapping[str, Any]) -> Look[Generation]:
         request = make_request(GET, as_request_options(None), id=id, query=query)

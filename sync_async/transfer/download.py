@@ -53,7 +53,8 @@ class Download:
         overwrite: Replace a file that is there.
         on_progress: Told of the bytes that are here.
         generation_id: For errors.
-        is_alone: Whether nobody else can be writing the file, so that it need not be held from the beginning.
+        is_new: Whether nobody else can be writing the file, and nothing of it is here: then it need not be
+            opened before there is something to write.
         when_whole: Called with the path, in the thread that has given the file its name.
     """
 
@@ -65,7 +66,7 @@ class Download:
     overwrite: bool = False
     on_progress: OnProgress | None = None
     generation_id: str | None = None
-    is_alone: bool = False
+    is_new: bool = False
     when_whole: Callable[[Path], object] = _nothing
     _part: PartialFile = attrs.field(init=False, default=attrs.Factory(lambda self: PartialFile(self.to), True))
     _patience: Patience = attrs.field(
@@ -86,7 +87,7 @@ class Download:
             DownloadError: The host did not give the whole file, or the disk did not take it; the part is kept.
             ApiError, ApiConnectionError: No fresh link was given.
         """
-        if not self.is_alone or self._part.path.exists():
+        if not self.is_new:
             await self._on_disk(self._open)
         try:
             while not await self._try():

@@ -504,6 +504,6 @@ def test_a_row_tells_each_state_that_it_comes_to(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.work(row(0))
         told = [fields["state"] for event, fields in bench.events if event == "item"]
-        assert told == ["submitted", "remote_done", "downloading", "done"]
+        assert told == ["submitted", "downloading", "done"]
 
     virtually(tmp_path, test)

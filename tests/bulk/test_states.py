@@ -28,6 +28,7 @@ WAYS = {
     ("unknown", "submitted"),
     ("unknown", "submitting"),
     ("submitted", "remote_done"),
+    ("submitted", "downloading"),
     ("submitted", "failed"),
     ("submitted", "rejected"),
     ("submitted", "ready"),
