@@ -145,18 +145,14 @@ class Downloader:
             return self._finish(item, path, *await in_thread(lambda: size_and_sha(path, makes_durable=True)))
         if not is_begun:
             await session.mark(item, State.DOWNLOADING, out_path=path.name)
-        whole: list[tuple[int, str]] = []
         try:
-            await output_of(
-                session.caller,
-                self._generation(output),
-                lambda _: path,
-                is_new=output.is_new,
-                when_whole=lambda path: whole.append(size_and_sha(path)),
-            ).run()
+            download = output_of(
+                session.caller, self._generation(output), lambda _: path, is_new=output.is_new, hashes=True
+            )
+            await download.run()
         except (TransferError, ApiError, ApiConnectionError, ArgumentError) as error:
             return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
-        return self._finish(item, path, *whole[0])
+        return self._finish(item, path, download.size, download.sha)
 
     def _path(self, item: Item) -> Path:
         return self.folder / (item.out_path or file_name(item.item_id))
@@ -165,7 +161,7 @@ class Downloader:
         is_young = output.job is not None and _now() - output.seen < LINK_LIFETIME
         return output.job if is_young and output.job is not None else output.item.job_id or ""
 
-    async def _finish(self, item: Item, path: Path, size: int, sha: str) -> None:
+    async def _finish(self, item: Item, path: Path, size: int, sha: str | None) -> None:
         """Write down what came."""
         await self.session.mark(
             item, State.DONE, source=State.DOWNLOADING, out_path=path.name, out_bytes=size, out_sha=sha

@@ -36,10 +36,6 @@ ENDED = (401, 403, 404, 410)
 """Statuses with which a storage host answers to a link that has ended."""
 
 
-def _nothing(_: Path) -> None:
-    pass
-
-
 @attrs.define(kw_only=True)
 class Download:
     """One file on its way here.
@@ -55,7 +51,7 @@ class Download:
         generation_id: For errors.
         is_new: Whether nobody else can be writing the file, and nothing of it is here: then it need not be
             opened before there is something to write.
-        when_whole: Called with the path, in the thread that has given the file its name.
+        hashes: Whether `sha` is wanted.
     """
 
     transport: Transport
@@ -67,8 +63,10 @@ class Download:
     on_progress: OnProgress | None = None
     generation_id: str | None = None
     is_new: bool = False
-    when_whole: Callable[[Path], object] = _nothing
-    _part: PartialFile = attrs.field(init=False, default=attrs.Factory(lambda self: PartialFile(self.to), True))
+    hashes: bool = False
+    _part: PartialFile = attrs.field(
+        init=False, default=attrs.Factory(lambda self: PartialFile(self.to, hashes=self.hashes), True)
+    )
     _patience: Patience = attrs.field(
         init=False, default=attrs.Factory(lambda self: Patience(self.transport, f"download of {self.what}"), True)
     )
@@ -97,6 +95,16 @@ class Download:
             self._part.close()
         return self.to
 
+    @property
+    def size(self) -> int:
+        """Bytes that are here."""
+        return self._part.size
+
+    @property
+    def sha(self) -> str | None:
+        """SHA-256 of the file in hexadecimal, when it is whole and `hashes` was asked for."""
+        return self._part.sha
+
     def _open(self) -> None:
         """Take up what is there of the file, once."""
         if not self._part.is_open:
@@ -107,7 +115,6 @@ class Download:
         self._write()
         self._part.finish(overwrite=self.overwrite)
         self._part.close()
-        self.when_whole(self.to)
 
     def _write(self) -> None:
         """Bring to the disk what waits for it."""
@@ -116,8 +123,8 @@ class Download:
         if begins is not None:
             self._part.begin(begins)
         waiting, self._waiting = self._waiting, []
-        for chunk in waiting:
-            self._part.write(chunk)
+        if waiting:
+            self._part.write(waiting[0] if len(waiting) == 1 else b"".join(waiting))
 
     async def _try(self) -> bool:
         """Get what is missing, as far as it comes, and tell whether that was all."""

@@ -6,10 +6,11 @@ Beside the destination stand `.<name>.part` and, once the host has told what it 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import attrs
 
@@ -60,16 +61,33 @@ def destination(to: Any, default_name: str | None, *, overwrite: bool, argument:
 
 
 class PartialFile:
-    """The part of one destination, held against other writers while it is open."""
+    """The part of one destination, held against other writers while it is open.
 
-    def __init__(self, to: Path) -> None:
+    It works with the system's own files: each of their calls lets another thread run, and Python's files make four
+    times as many.
+
+    Args:
+        to: The destination.
+        hashes: Whether `sha` is wanted.
+    """
+
+    def __init__(self, to: Path, *, hashes: bool = False) -> None:
         self.to = to
         self.path = to.with_name(f".{to.name}.part")
         self._notes = to.with_name(f".{to.name}.part.json")
-        self._file: IO[bytes]
-        self.is_open = False
+        self._handle: int | None = None
+        self._hash = hashlib.sha256() if hashes else None
+        self._is_hashed = True
+        """Whether all that is in the part went through the hash."""
         self.sent: Sent | None = None
         self.size = 0
+        self.sha: str | None = None
+        """SHA-256 of the whole file in hexadecimal, once it is whole."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is held."""
+        return self._handle is not None
 
     def open(self, of: str) -> Self:
         """Take up what is there of a file, and hold it.
@@ -78,27 +96,32 @@ class PartialFile:
             ArgumentError: Somebody else is writing it.
             OSError: It cannot be written.
         """
-        self._file = self._held()
-        self.is_open = True
-        self.sent = self._read_notes()
+        self._handle, found = self._held()
+        self.sent = self._read_notes() if found else None
         if self.sent is not None and self.sent.of != of:
             self.sent = None
-        self.size = self._file.seek(0, os.SEEK_END) if self.sent is not None else 0
-        self._file.truncate(self.size)
+        self.size = found if self.sent is not None else 0
+        self._is_hashed = not self.size
+        if self.size:
+            os.lseek(self._handle, self.size, os.SEEK_SET)
+        elif found:
+            os.ftruncate(self._handle, 0)
         return self
 
-    def _held(self) -> IO[bytes]:
+    def _held(self) -> tuple[int, int]:
+        """Give the handle, and how many bytes are there."""
         while True:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            file = os.fdopen(os.open(self.path, flags, 0o666), "r+b")
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             try:
-                _lock(file, self.to)
-                if self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(file.fileno())):
-                    return file
+                _lock(handle, self.to)
+                status = os.fstat(handle)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(self.path.stat(), status):
+                        return handle, status.st_size
             except BaseException:
-                file.close()
+                os.close(handle)
                 raise
-            file.close()  # another download has finished it between our two steps
+            os.close(handle)  # another download has finished it between our two steps
 
     def _read_notes(self) -> Sent | None:
         try:
@@ -108,17 +131,26 @@ class PartialFile:
 
     def begin(self, sent: Sent) -> None:
         """Begin anew with what the host sends now."""
-        self._file.seek(0)
-        self._file.truncate()
+        if self.size:
+            os.lseek(self._open_handle, 0, os.SEEK_SET)
+            os.ftruncate(self._open_handle, 0)
         self.size, self.sent = 0, sent
+        self._is_hashed = True
+        if self._hash is not None:
+            self._hash = hashlib.sha256()
         self._notes.unlink(missing_ok=True)
         if sent.tag is not None:
             self._notes.write_text(json.dumps(attrs.asdict(sent)), encoding="utf-8")
 
     def write(self, chunk: bytes) -> None:
         """Write the next bytes."""
-        self._file.write(chunk)
-        self.size += len(chunk)
+        left = memoryview(chunk)
+        while left:  # a disk that is nearly full takes some of them, and refuses the others
+            written = os.write(self._open_handle, left)
+            if self._hash is not None:
+                self._hash.update(left[:written])
+            self.size += written
+            left = left[written:]
 
     def finish(self, *, overwrite: bool) -> None:
         """Make the part durable, and give it its name.
@@ -126,14 +158,20 @@ class PartialFile:
         Raises:
             ArgumentError: A file of this name has appeared meanwhile.
         """
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._hash is not None:
+            self.sha = self._hash.hexdigest() if self._is_hashed else self._sha_of_all()
+        os.fsync(self._open_handle)
         if overwrite:
             self.path.replace(self.to)
         else:
             self._rename_to_new()
-        self._notes.unlink(missing_ok=True)
+        if self.sent is None or self.sent.tag is not None:
+            self._notes.unlink(missing_ok=True)
         _sync_folder(self.to.parent)
+
+    def _sha_of_all(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _rename_to_new(self) -> None:
         try:
@@ -152,22 +190,28 @@ class PartialFile:
 
     def close(self) -> None:
         """Close the part; it stays where it is, unless nothing is in it. Closing twice is fine."""
-        if not self.is_open:
+        if self._handle is None:
             return
-        self.is_open = False
         if not self.size:
             self.forget()
+        handle, self._handle = self._handle, None
         with contextlib.suppress(OSError):  # a full disk was told of by the write
-            self._file.close()
+            os.close(handle)
+
+    @property
+    def _open_handle(self) -> int:
+        if self._handle is None:
+            raise ValueError(f"{str(self.path)!r} is not open")
+        return self._handle
 
 
-def _lock(file: IO[bytes], to: Path) -> None:
+def _lock(handle: int, to: Path) -> None:
     try:
         import fcntl
     except ImportError:  # Windows does not let two open a file for writing and rename it
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ArgumentError("to", f"another download is writing {str(to)!r}") from error
     except OSError:  # a file system without locks
