@@ -28,6 +28,9 @@ CAUTION = 600.0
 SAFE_SHARE = 0.97
 """Part of a limit that is used. What the network squeezes together, up to 1.8 s, then stays below it."""
 BURSTY_SHARE = 0.9
+GRAIN = 0.02
+"""Seconds by which the clock of a busy loop may be late: what was due meanwhile goes at once, or a high limit could
+not be used."""
 FEW = 5
 """Requests in a minute from which a limit can be read."""
 FEW_SHARE = 0.7
@@ -114,8 +117,8 @@ class Pacer:
         if bursts > 1:
             self.burst, self.highest = bursts, BURSTY_SHARE * limit
         else:
-            self.burst = 1
             self.highest = SAFE_SHARE * limit if limit < 2 else min(SAFE_SHARE * limit, limit - 1)  # noqa: PLR2004
+            self.burst = 1 + math.floor(GRAIN * self.highest / MINUTE)
         self.rate = self.highest
 
     def wait(self, now: float) -> float:
