@@ -38,6 +38,8 @@ class _Output:
     """A row whose output waits at the server."""
 
     item: Item
+    state: State
+    """Where it stands by now."""
     job: Generation | None = None
     """The job with its link, while that is young."""
     seen: float = 0.0
@@ -75,7 +77,7 @@ class Downloader:
             self.active += 1  # nobody else takes the place while the commit is under way
             step = (item.state, State.DOWNLOADING, {**known, "out_path": path.name})
         await self.session.mark_all(item, [step])
-        output = _Output(attrs.evolve(item, state=step[1]), job, _now(), is_new=True)
+        output = _Output(item, step[1], job, _now(), is_new=True)
         self._known.add(item.seq)
         if is_begun:
             await self._work(output)
@@ -88,7 +90,7 @@ class Downloader:
         after: Item | None = None
         while page := await self.session.ledger.live({State.REMOTE_DONE, State.DOWNLOADING}, after):
             self._waiting.extend(
-                _Output(attrs.evolve(item, body=b"")) for item in page if item.seq not in self._known
+                _Output(attrs.evolve(item, body=b""), item.state) for item in page if item.seq not in self._known
             )
             self._known.update(item.seq for item in page)
             self._begin_next()
@@ -136,7 +138,7 @@ class Downloader:
     async def _fetch(self, output: _Output) -> Coroutine[Any, Any, None]:
         """Fetch an output, and give what is left to write of it in the ledger."""
         session, item = self.session, output.item
-        path, is_begun = self._path(item), item.state is State.DOWNLOADING
+        path, is_begun = self._path(item), output.state is State.DOWNLOADING
         if not (is_begun and output.is_new) and path.exists():
             if not is_begun:
                 return self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
@@ -144,7 +146,7 @@ class Downloader:
             # it has its name, so it is whole; but it may not be durable yet
             return self._finish(item, path, *await in_thread(lambda: size_and_sha(path, makes_durable=True)))
         if not is_begun:
-            await session.mark(item, State.DOWNLOADING, out_path=path.name)
+            await session.mark(item, State.DOWNLOADING, source=output.state, out_path=path.name)
         try:
             download = output_of(
                 session.caller, self._generation(output), lambda _: path, is_new=output.is_new, hashes=True
@@ -180,8 +182,8 @@ class Downloader:
         if tries == TRIES or code == "output_exists":
             self.left += 1
             return
-        item = attrs.evolve(output.item, state=State.REMOTE_DONE)
-        asyncio.get_running_loop().call_later(wait, self._again, _Output(item, None, 0.0, tries))
+        again = _Output(output.item, State.REMOTE_DONE, tries=tries)
+        asyncio.get_running_loop().call_later(wait, self._again, again)
 
     def _again(self, output: _Output) -> None:
         self._waiting.append(output)

@@ -29,7 +29,7 @@ SAFE_SHARE = 0.97
 """Part of a limit that is used. What the network squeezes together, up to 1.8 s, then stays below it."""
 BURSTY_SHARE = 0.9
 GRAIN = 0.02
-"""Seconds by which the clock of a busy loop may be late: what was due meanwhile goes at once, or a high limit could
+"""Seconds by which a busy loop may be late: what was due meanwhile goes at once, or else a high limit could
 not be used."""
 FEW = 5
 """Requests in a minute from which a limit can be read."""

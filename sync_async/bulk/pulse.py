@@ -6,6 +6,9 @@ import asyncio
 
 import attrs
 
+REST = 0.02
+"""Seconds between two looks of one who is in no haste, and whom each row of a fast run would wake."""
+
 
 @attrs.define(eq=False)
 class Pulse:
@@ -26,13 +29,18 @@ class Pulse:
             if not future.done():
                 future.set_result(None)
 
-    async def wait(self, seconds: float | None = None, *, since: int | None = None) -> None:
+    async def wait(
+        self, seconds: float | None = None, *, since: int | None = None, rest: float | None = None
+    ) -> None:
         """Wait for the next beat, or for so many seconds.
 
         Args:
             seconds: The longest wait; None for no limit.
             since: `beats` from before the caller looked: when there was one meanwhile, nothing is waited for.
+            rest: Seconds to wait besides; see `REST`.
         """
+        if rest is not None:
+            await asyncio.sleep(rest)
         if since is not None and since != self.beats:
             return
         loop = asyncio.get_running_loop()

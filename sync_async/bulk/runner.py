@@ -26,7 +26,7 @@ from sync_async.bulk.endings import Endings
 from sync_async.bulk.learned import Learned
 from sync_async.bulk.ledger import Counters, Item, Ledger
 from sync_async.bulk.poller import Poller
-from sync_async.bulk.pulse import Pulse
+from sync_async.bulk.pulse import REST, Pulse
 from sync_async.bulk.safety import Canary, Halt
 from sync_async.bulk.seeker import LevelChange
 from sync_async.bulk.session import Listener, RunSettings, Session
@@ -214,7 +214,7 @@ class Runner:
             states, slots = (await self.ledger.counters()).states, session.slots
             now, is_waiting = asyncio.get_running_loop().time(), bool(states[State.READY])
             self.usage.note(now, slots.held, slots.seeker.level, is_waiting=is_waiting)
-            await changed.wait(WATCH, since=seen)
+            await changed.wait(WATCH, since=seen, rest=REST)
             seen = changed.beats
 
     async def _is_over(self) -> bool:

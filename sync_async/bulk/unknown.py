@@ -21,6 +21,7 @@ from sync_async.bulk.ledger import Item
 from sync_async.bulk.outcome import UNKNOWN_WAIT
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.poller import Poller
+from sync_async.bulk.pulse import REST
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.types.generations import Generation
@@ -88,7 +89,7 @@ class Reconciler:
             if count != before or self.session.wall_us() >= next_due:  # else there is nothing new to read
                 next_due = await self._look_for_due()
             left = (next_due - self.session.wall_us()) / 1e6
-            await changed.wait(None if math.isinf(left) else max(0.0, left), since=seen)
+            await changed.wait(None if math.isinf(left) else max(0.0, left), since=seen, rest=REST)
 
     async def _look_for_due(self) -> float:
         """Look for the rows that are due, and tell when the next one is."""

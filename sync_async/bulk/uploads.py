@@ -22,6 +22,7 @@ from sync_async.bulk.contents import sha_of
 from sync_async.bulk.keys import Template, frozen_body
 from sync_async.bulk.ledger import Asset, Item
 from sync_async.bulk.pacer import Pace
+from sync_async.bulk.pulse import REST
 from sync_async.bulk.safety import Halt
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
@@ -63,7 +64,7 @@ class Uploader:
             for item in await self._next():
                 self._busy.add(item.seq)
                 self.session.spawn(self._make_ready(item, gate))
-            await self.session.changed.wait(since=seen)
+            await self.session.changed.wait(since=seen, rest=REST)
 
     async def _next(self) -> list[Item]:
         """Choose rows to make ready."""
