@@ -2,8 +2,8 @@
 
 The server runs in a process of its own, its jobs are over at once, and it limits nothing; outputs are tiny. Every
 row is checked, written in the ledger, bought, followed, fetched, and durable at the end. Beside it a program with
-bare aiohttp sends as many creates to such a server, lists the jobs, writes the outputs, and keeps no ledger. Results
-are printed and written to `benchmarks/results/bulk_pipeline.json`.
+bare aiohttp sends as many creates to such a server, lists the jobs, writes the outputs, and keeps no ledger.
+Results are printed and written to `benchmarks/results/bulk_pipeline.json`.
 """
 
 from __future__ import annotations
