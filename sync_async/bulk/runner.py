@@ -30,6 +30,7 @@ from sync_async.bulk.pulse import REST, Pulse
 from sync_async.bulk.safety import Canary, Halt
 from sync_async.bulk.seeker import LevelChange
 from sync_async.bulk.session import Listener, RunSettings, Session
+from sync_async.bulk.settling import Settler
 from sync_async.bulk.slots import Slots
 from sync_async.bulk.states import State
 from sync_async.bulk.submitter import Submitter
@@ -76,6 +77,7 @@ class Runner:
     uploader: Uploader = attrs.field(init=False)
     reconciler: Reconciler = attrs.field(init=False)
     timeline: Timeline = attrs.field(init=False)
+    settler: Settler = attrs.field(init=False)
     usage: Usage = attrs.field(init=False, factory=Usage)
     is_prepared: bool = attrs.field(init=False, default=False)
     """Whether there is a session, with all its parts."""
@@ -105,8 +107,12 @@ class Runner:
                 self._end()
                 for task in background:
                     task.cancel()
+                await self.settler.finish()
         except BaseExceptionGroup as errors:
             raise first_of(errors) from errors
+        finally:
+            if self.is_prepared:
+                self.listeners.remove(self.settler.listen)
         await self.timeline.write()
         await self._keep(learned)
         return self.session.halt
@@ -168,6 +174,8 @@ class Runner:
         self.uploader = Uploader(session)
         self.reconciler = Reconciler(session, self.poller, self.submitter.recover)
         self.timeline = Timeline(session, self.poller)
+        self.settler = Settler(session)
+        self.listeners.append(self.settler.listen)
         self.is_prepared = True
         if self._is_stopped:
             self.stop()
@@ -183,6 +191,7 @@ class Runner:
     def _background(self, learned: Learned) -> Iterator[Coroutine[Any, Any, None]]:
         """Begin what goes on until it is cancelled."""
         yield self.timeline.run()
+        yield self.settler.run()
         yield self._keep_learned(learned)
         yield self._read_account()
 
