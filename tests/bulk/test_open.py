@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from sync_async import ArgumentError, AsyncSandbox, AsyncSync, ClosedError, NotFoundError
 from sync_async.bulk.errors import LedgerLockedError, ManifestError
 from sync_async.bulk.results import BulkIncompleteError
 from sync_async.bulk.states import State
+from sync_async.webhooks import parse
 from sync_blocking import Sandbox, Sync
 from tests.virtual_time import run_virtually
 
@@ -267,3 +270,45 @@ def test_the_blocking_twin_does_the_same(tmp_path: Path) -> None:
         assert run.status().done == 4
         run.close()
         assert client.bulk.open(tmp_path).result().status.done == 4
+
+
+def test_a_webhook_has_the_jobs_looked_at_and_is_not_believed(tmp_path: Path) -> None:
+    async def test(sandbox: AsyncSandbox, client: AsyncSync) -> None:
+        told: list[str] = []
+
+        async def receive(request: web.Request) -> web.Response:
+            body, signature = await request.read(), request.headers.get("Sync-Signature")
+            notice = parse(body, signature, sandbox.webhook_secret)
+            told.append(str(getattr(notice, "status", None)))
+            await run.wake()
+            return web.Response()
+
+        app = web.Application()
+        app.router.add_post("/", receive)
+        async with serving(app) as url:
+            run = await client.bulk.open(tmp_path, [row(0)], defaults={"webhook_url": url})
+            result = asyncio.create_task(run.result())
+            await asyncio.sleep(30)
+            looks = reads(sandbox)
+            for _ in range(3):  # deliveries that nobody sent: the job goes on
+                await run.wake()
+                await asyncio.sleep(0.1)
+            assert reads(sandbox) >= looks + 3
+            assert (await run.status()).rows == {"submitted": 1}
+            assert (await result).status.done == 1
+        assert told == ["COMPLETED"]
+
+    virtually(test, latency=1000)
+
+
+def reads(sandbox: AsyncSandbox) -> int:
+    return sum(seen.method == "GET" and seen.path.startswith("/v2/generat") for seen in sandbox.requests)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    await runner.cleanup()
