@@ -59,6 +59,27 @@ def opening(module: str, twin: str) -> Callable[[MethodT], MethodT]:
     return wrap
 
 
+class Closing:
+    """What is closed when a `with` is left."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Close it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
 class Facade(Generic[ResourceT]):
     """A resource of the blocking client: the core's resource, and the way to the loop that it runs on."""
 
@@ -69,7 +90,7 @@ class Facade(Generic[ResourceT]):
         self._portal = portal
 
 
-class ClientFacade:
+class ClientFacade(Closing):
     """Opening and closing of the blocking client."""
 
     _async: AsyncSync
@@ -87,17 +108,6 @@ class ClientFacade:
     def close(self) -> None:
         """Close the connections; calls under way end with a ClosedError. Closing twice is fine."""
         self._portal.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return repr(self._async).replace(type(self._async).__name__, type(self).__name__, 1)

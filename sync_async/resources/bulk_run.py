@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Self
 
 import attrs
 
@@ -30,6 +31,14 @@ class AsyncBulkRun(Resource):
     """
 
     _work: Work = attrs.field(repr=False)
+
+    async def __aenter__(self) -> Self:
+        """Enter the run, which is open already."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the run."""
+        await self.close()
 
     async def plan(self) -> Plan:
         """Tell what its rows came to when they were taken in; see `Plan`."""

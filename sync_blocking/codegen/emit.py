@@ -24,6 +24,7 @@ SUPPORT = {
     "ClientFacade": "from sync_blocking._facade import ClientFacade",
     "Items": "from sync_blocking._items import Items",
     "Portal": "from sync_blocking._loop import Portal",
+    "Closing": "from sync_blocking._facade import Closing",
     "cast": "from typing import cast",
     "blocking": "from sync_blocking._facade import blocking",
     "deliver": "from sync_blocking._calls import deliver",
@@ -74,6 +75,8 @@ class ModuleEmitter:
         self.rules.check_class(self.source, node)
         is_client = node.name == tables.CLIENT
         base = "ClientFacade" if is_client else f"Facade[{node.name}]"
+        if node.name in tables.OPENED:
+            base += ", Closing"
         doc = self.rules.docstring(self.source, node, self.source.docstring(node))
         lines = [f"class {name}({base}):", f'    """{_renamed_words(doc)}"""', ""]
         if not is_client:

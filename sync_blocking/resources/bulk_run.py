@@ -9,11 +9,11 @@ from sync_async._keywords import explains_keywords
 from sync_async.bulk.plan import Plan
 from sync_async.bulk.results import ItemResult, Report, Retry, RunStatus
 from sync_async.resources.bulk_run import AsyncBulkRun
-from sync_blocking._facade import Facade, blocking, outcome_of
+from sync_blocking._facade import Closing, Facade, blocking, outcome_of
 from sync_blocking._items import Items
 
 
-class BulkRun(Facade[AsyncBulkRun]):
+class BulkRun(Facade[AsyncBulkRun], Closing):
     """A bulk run that is open: nothing is bought before `stream` or `result` is asked for.
 
     The run belongs to this process until it is closed, which its client does at the latest. To leave it at any

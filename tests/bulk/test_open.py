@@ -269,7 +269,22 @@ def test_the_blocking_twin_does_the_same(tmp_path: Path) -> None:
         report.raise_for_failures()
         assert run.status().done == 4
         run.close()
-        assert client.bulk.open(tmp_path).result().status.done == 4
+        with client.bulk.open(tmp_path) as again:
+            assert again.result().status.done == 4
+        with pytest.raises(ClosedError):
+            again.result()
+
+
+def test_a_run_that_is_left_is_closed(tmp_path: Path) -> None:
+    async def test(_: AsyncSandbox, client: AsyncSync) -> None:
+        async with await client.bulk.open(tmp_path, rows(1)) as run:
+            assert (await run.result()).status.done == 1
+        with pytest.raises(ClosedError):
+            await run.result()
+        async with await client.bulk.open(tmp_path) as again:  # nobody holds it any more
+            assert (await again.status()).done == 1
+
+    virtually(test)
 
 
 def test_a_webhook_has_the_jobs_looked_at_and_is_not_believed(tmp_path: Path) -> None:
