@@ -23,10 +23,9 @@ INSERT INTO item (seq, item_id, prio, state, body, frozen, body_sha, payload_sha
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 REPLACE = """
-UPDATE item SET item_id = ?2, prio = ?3, state = ?4, due_us = 0, body = ?5, frozen = ?6, body_sha = ?7,
-    payload_sha = ?8, dedupe_of = ?9, est_micro = ?10, predicted_s = ?11, finished_us = ?12, error_code = ?13,
-    error = ?14
-WHERE seq = ?1
+UPDATE item SET due_us = 0, item_id = ?, prio = ?, state = ?, body = ?, frozen = ?, body_sha = ?,
+    payload_sha = ?, dedupe_of = ?, est_micro = ?, predicted_s = ?, finished_us = ?, error_code = ?, error = ?
+WHERE seq = ?
 """
 KNOWN = """
 SELECT item_id, seq, state, prio, payload_sha, est_micro, past_micro, job_id,
@@ -147,7 +146,8 @@ class Intake:
         if promoted is not None and self._doubles is not None:
             self._doubles.replace(known.payload_sha, promoted)
         leader = self._leader(connection, row, known.seq)
-        connection.execute(REPLACE, _values(row, known.seq, leader, self._now_us))
+        seq, *values = _values(row, known.seq, leader, self._now_us)
+        connection.execute(REPLACE, (*values, seq))
         transaction.tally.enter(row.state if leader is None else State.SKIPPED, row.est_micro, None, 0)
 
     def _leader(self, connection: sqlite3.Connection, row: NewItem, seq: int) -> int | None:
