@@ -1,8 +1,8 @@
 """How well a whole bulk run uses a cap that nobody tells: `python benchmarks/bulk_figures.py`.
 
 It is the real run against the sandbox, whose sockets and files are real and whose hours are virtual: jobs take two
-minutes, and a 429 names no limit. What is used and refused is counted at the server. `seeker_simulation.py` has the
-control alone, over many more hours, beside other policies. Results are printed and written to
+minutes, and a 429 names no limit. What is used and refused is counted at the server. `seeker_simulation.py` has
+the control alone, over many more hours, beside other policies. Results are printed and written to
 `benchmarks/results/bulk_figures.json`.
 """
 

@@ -60,6 +60,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._is_back)
         return future
 
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        self.virtual.works += 1
+        try:
+            await super().shutdown_default_executor(*args)
+        finally:
+            self.virtual.works -= 1
+
     def _is_back(self, _: object) -> None:
         self.virtual.works -= 1
 
