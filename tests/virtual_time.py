@@ -15,6 +15,7 @@ from unittest import mock
 
 from anyio import to_thread
 
+from sync_async.bulk import sqlite_writer
 from sync_async.bulk.sqlite_writer import GroupWriter
 
 T = TypeVar("T")
@@ -97,5 +98,5 @@ def _counted_commits() -> Iterator[None]:
         finally:
             loop.virtual.works -= 1
 
-    with mock.patch.object(GroupWriter, "write", counted):
+    with mock.patch.object(GroupWriter, "write", counted), mock.patch.object(sqlite_writer, "PAUSE", 0.0):
         yield

@@ -7,6 +7,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ from sync_async.bulk.states import State
 
 MOST_OPERATIONS = 512
 """Operations of one commit."""
+PAUSE = 0.005
+"""Seconds from one commit to the next, at least: what comes meanwhile shares the next one, as the disk's answer and
+the waking of threads cost as much for one row as for many."""
 
 T = TypeVar("T")
 
@@ -94,7 +98,7 @@ class _Outcome:
 
 
 class GroupWriter:
-    """Writes through one connection, in a thread of its own; there is no timer, a commit takes what has come.
+    """Writes through one connection, in a thread of its own; a commit takes what has come.
 
     Args:
         path: The ledger's file, for messages.
@@ -163,7 +167,9 @@ class GroupWriter:
 
     def _run(self) -> None:
         while group := self._next_group():
+            began = time.monotonic()
             self._tell(self._written(group))
+            time.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
         with contextlib.suppress(sqlite3.Error):  # what was committed is in the log
             self._connection.close()
 

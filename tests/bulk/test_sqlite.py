@@ -251,8 +251,11 @@ async def test_what_was_told_is_there_after_a_kill(tmp_path: Path) -> None:
 # --- beside each other ------------------------------------------------------------------------------------
 
 
-async def test_a_reader_sees_whole_commits_beside_ten_thousand_of_them(ledger: SqliteLedger) -> None:
+async def test_a_reader_sees_whole_commits_beside_ten_thousand_of_them(
+    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two rows that are written together are never seen apart."""
+    monkeypatch.setattr("sync_async.bulk.sqlite_writer.PAUSE", 0.0)
     stop, seen = asyncio.Event(), set[int]()
     connection = writing(ledger)
     connection.execute("PRAGMA synchronous = OFF")  # so that the test is about the reader, not about the disk
