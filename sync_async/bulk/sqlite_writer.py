@@ -24,8 +24,8 @@ from sync_async.bulk.states import State
 MOST_OPERATIONS = 512
 """Operations of one commit."""
 PAUSE = 0.005
-"""Seconds from one commit to the next, at least: what comes meanwhile shares the next one, as the disk's answer and
-the waking of threads cost as much for one row as for many."""
+"""Seconds from one commit to the next, at least: what comes meanwhile shares the next one, as the disk's answer
+and the waking of threads cost as much for one row as for many."""
 
 T = TypeVar("T")
 
