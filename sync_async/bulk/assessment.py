@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 
 from sync_async._threads import in_own_thread
+from sync_async.bulk.alike import AlikeRow, Shape
 from sync_async.bulk.doubles import Doubles
 from sync_async.bulk.expiry import expiry_of
 from sync_async.bulk.keys import payload_sha
@@ -67,7 +68,7 @@ class Faulty:
     problems: list[Problem]
 
 
-Read = BulkRow | Faulty
+Read = BulkRow | AlikeRow | Faulty
 Contents = Callable[[Collection[Path]], Awaitable[dict[Path, str]]]
 """Gives the SHA-256 of files in hexadecimal."""
 
@@ -86,6 +87,7 @@ class Assessor:
         self._prices = prices
         self._contents = contents
         self._doubles = Doubles()
+        self._samples: dict[Shape, Assessed] = {}
         self._media: dict[Path, Medium] = {}
         self._shas: dict[Path, str] = {}
         self._count = 0
@@ -103,8 +105,8 @@ class Assessor:
 
     async def assess(
         self, rows: Iterable[RawRow] | AsyncIterable[RawRow]
-    ) -> AsyncIterator[list[Assessed | Faulty]]:
-        """Read all rows, many at once.
+    ) -> AsyncIterator[list[Assessed | AlikeRow | Faulty]]:
+        """Read all rows, many at once; `sample` has what those come to that are like an earlier one.
 
         Raises:
             ApiError, ApiConnectionError: Prices cannot be asked for.
@@ -115,7 +117,14 @@ class Assessor:
                 await in_own_thread(lambda new=new: self._measure(new))  # type: ignore[misc]
                 if self._contents is not None:
                     self._shas |= await self._contents(new)
-            yield [row if isinstance(row, Faulty) else await self._assessed(row) for row in chunk]
+            yield [await self._assessed(row) if isinstance(row, BulkRow) else row for row in chunk]
+
+    async def sample(self, shape: Shape) -> Assessed:
+        """Tell what each row of a shape comes to, besides its name and its payload."""
+        sample = self._samples.get(shape)
+        if sample is None:
+            sample = self._samples[shape] = await self._assessed(shape.job, counts=False)
+        return sample
 
     async def _chunks(self, rows: Iterable[RawRow] | AsyncIterable[RawRow]) -> AsyncIterator[list[Read]]:
         if isinstance(rows, AsyncIterable):
@@ -132,12 +141,24 @@ class Assessor:
 
     async def _read(self, rows: Iterator[RawRow]) -> list[Read]:
         """Read some rows in a thread, as they may come from a file, and name others."""
-        return await in_own_thread(lambda: [self._checked(raw) for raw in islice(rows, ROWS_AT_ONCE)])
+        return await in_own_thread(lambda: self._checked(list(islice(rows, ROWS_AT_ONCE))))
 
-    def _checked(self, raw: RawRow) -> Read:
-        read = self._reader.read(raw)
+    def _checked(self, rows: list[RawRow]) -> list[Read]:
+        checked: list[Read] = []
+        for raw, read in zip(rows, self._reader.read_many(rows), strict=True):
+            if type(read) is AlikeRow:
+                self._count += 1
+                read.is_double = self._doubles.first(read.payload, self._count) is not None
+                checked.append(read)
+            else:
+                checked.append(self._judged(raw, read))
+        return checked
+
+    def _judged(self, raw: RawRow, read: BulkRow | AlikeRow | list[Problem]) -> Read:
         if isinstance(read, list):
             return Faulty(raw, read)
+        if isinstance(read, AlikeRow):
+            return read
         if expired := [name for name, expiry in _expiries(read) if expiry <= datetime.now(UTC)]:
             reason = "its signed address has expired; sign it anew"
             return Faulty(raw, [Problem(number=read.number, column=name, reason=reason) for name in expired])
@@ -148,12 +169,12 @@ class Assessor:
             self._media[path] = measure(path)
             self.file_bytes += path.stat().st_size
 
-    async def _assessed(self, row: BulkRow) -> Assessed:
+    async def _assessed(self, row: BulkRow, *, counts: bool = True) -> Assessed:
         contents = {kind: self._shas[path] for kind, path in row.files.items() if path in self._shas}
         payload = payload_sha(row.body, contents or {kind: str(path) for kind, path in row.files.items()})
         output = output_of(row.body, {kind: self._media[path] for kind, path in row.files.items()})
         own, each = USUAL_SECONDS.get(row.body["model"], OTHER_SECONDS)
-        self._count += 1
+        self._count += counts
         return Assessed(
             job=row,
             payload=payload,
@@ -161,7 +182,7 @@ class Assessor:
             output=output,
             price=await self._price(row.body["model"], output),
             job_seconds=own + each * (UNKNOWN_LENGTH if output.seconds is None else output.seconds),
-            is_double=self._doubles.first(payload, self._count) is not None,
+            is_double=counts and self._doubles.first(payload, self._count) is not None,
             expiry=min((expiry for _, expiry in _expiries(row)), default=None),
         )
 

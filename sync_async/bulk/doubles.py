@@ -29,12 +29,14 @@ class Doubles:
             payload: A hash of at least 8 bytes.
             row: Its number, from 1.
         """
-        slot, mark = self._slot(payload)
-        if self._marks[slot]:
+        marks = self._marks
+        mark = int.from_bytes(payload[:8], "little") | FILLED
+        slot = mark & (len(marks) - 1)
+        if marks[slot] and (marks[slot] == mark or marks[slot := self._free_or_same(mark)]):
             return self._rows[slot]
-        self._marks[slot], self._rows[slot] = mark, row
+        marks[slot], self._rows[slot] = mark, row
         self._count += 1
-        if self._count > MOST_FILLED * len(self._marks):
+        if self._count > MOST_FILLED * len(marks):
             self._grow()
         return None
 

@@ -14,8 +14,8 @@ import attrs
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
 from sync_async._loading import in_thread
 from sync_async.bulk.contents import size_and_sha
+from sync_async.bulk.keys import output_stem
 from sync_async.bulk.ledger import PAGE_ROWS, Item, Value
-from sync_async.bulk.rows import output_stem
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.resources._output import output_of

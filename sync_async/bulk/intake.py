@@ -16,11 +16,12 @@ from typing import IO, Any
 
 import attrs
 
+from sync_async.bulk.alike import AlikeRow, Shape
 from sync_async.bulk.assessment import Assessed, Assessor, Faulty
 from sync_async.bulk.budget import micro
 from sync_async.bulk.contents import Contents
 from sync_async.bulk.errors import ManifestError
-from sync_async.bulk.keys import Template, frozen_body, idempotency_key, marked_name
+from sync_async.bulk.keys import Template, frozen_body, idempotency_key, marked_name, plain_marked_name
 from sync_async.bulk.ledger import Ledger, NewItem
 from sync_async.bulk.manifest import RawRow, raw_row, read_manifest
 from sync_async.bulk.plan import Plan
@@ -151,19 +152,28 @@ class _Taking:
         self._problems = problems
         self._skip_bad = skip_bad
 
-    async def rows(self, raw: Iterable[RawRow] | AsyncIterable[RawRow]) -> AsyncIterator[NewItem]:
+    async def rows(self, raw: Iterable[RawRow] | AsyncIterable[RawRow]) -> AsyncIterator[list[NewItem]]:
         """Give the rows as the ledger takes them; none once there are problems, as it would not keep them."""
         async for chunk in self.assessor.assess(raw):
+            await self.plan.count_all(chunk, self.assessor)
             for row in chunk:
                 if isinstance(row, Faulty):
-                    self.plan.count_problems(row.problems)
                     self._problems.write(row)
-                    if self._skip_bad:
-                        yield self._rejected(row)
-                else:
-                    self.plan.count(row)
-                    if self._skip_bad or not self.plan.problems:
-                        yield self._new_item(row)
+            if self._skip_bad or not self.plan.problems:
+                yield await self._new_items(chunk)
+
+    async def _new_items(self, chunk: Iterable[Assessed | AlikeRow | Faulty]) -> list[NewItem]:
+        items, samples = list[NewItem](), dict[Shape, Assessed]()
+        for row in chunk:
+            if isinstance(row, AlikeRow):
+                if row.shape not in samples:
+                    samples[row.shape] = await self.assessor.sample(row.shape)
+                items.append(self._alike_item(row, samples[row.shape]))
+            elif isinstance(row, Faulty):
+                items.append(self._rejected(row))
+            else:
+                items.append(self._new_item(row))
+        return items
 
     def finished(self, problems_file: Path | None) -> Plan:
         """Give what the rows come to.
@@ -191,6 +201,16 @@ class _Taking:
             prio=job.priority,
             est_micro=None if row.price is None else micro(row.price),
             predicted_s=row.job_seconds,
+        )
+
+    def _alike_item(self, row: AlikeRow, sample: Assessed) -> NewItem:
+        return NewItem(
+            item_id=row.item_id,
+            body=row.body(plain_marked_name(self._run_id, row.item_id)),
+            payload_sha=row.payload,
+            prio=sample.job.priority,
+            est_micro=None if sample.price is None else micro(sample.price),
+            predicted_s=sample.job_seconds,
         )
 
     def _rejected(self, row: Faulty) -> NewItem:

@@ -8,19 +8,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from sync_async._bodies import json_bytes
-from sync_async.bulk.rows import output_stem
 
 KEY_PREFIX = "blk1."
 KEY_CHARACTERS = 52
 """Base 32 of 256 bits, without padding."""
 LONGEST_NAME = 80
 MARK_CHARACTERS = 8
+MARK_BYTES = MARK_CHARACTERS * 5 // 8
+LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+PAIRS = [first + second for first in LETTERS for second in LETTERS]
+"""Base 32 of ten bits."""
+
+
+def output_stem(item_id: str) -> str:
+    """Give the name of an item's files: letters, digits, `.`, `_` and `-`."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", item_id).strip(".")[:120] or "_"
 
 
 def idempotency_key(run_id: str, item_id: str, generation_no: int) -> str:
@@ -31,8 +40,7 @@ def idempotency_key(run_id: str, item_id: str, generation_no: int) -> str:
         item_id: The row.
         generation_no: The how-manieth purchase of the row it is, from 1.
     """
-    text = f"syncso-bulk\0{run_id}\0{item_id}\0{generation_no}"
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = _digest(run_id, item_id, generation_no)
     return KEY_PREFIX + base64.b32encode(digest).decode().lower()[:KEY_CHARACTERS]
 
 
@@ -40,6 +48,17 @@ def marked_name(item_id: str, key: str) -> str:
     """Give the output name by which the job of a purchase can be found again at the server."""
     mark = key.removeprefix(KEY_PREFIX)[:MARK_CHARACTERS]
     return f"{output_stem(item_id)[:LONGEST_NAME]}_{mark}"
+
+
+def plain_marked_name(run_id: str, item_id: str) -> str:
+    """Give the output name of a row's first purchase, whose name is plain and no longer than `LONGEST_NAME`."""
+    bits = int.from_bytes(_digest(run_id, item_id, 1)[:MARK_BYTES])
+    mark = PAIRS[bits >> 30] + PAIRS[bits >> 20 & 1023] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
+    return f"{item_id}_{mark}"
+
+
+def _digest(run_id: str, item_id: str, generation_no: int) -> bytes:
+    return hashlib.sha256(f"syncso-bulk\0{run_id}\0{item_id}\0{generation_no}".encode()).digest()
 
 
 def renamed(body: bytes, item_id: str, earlier_key: str, key: str) -> bytes:
@@ -113,8 +132,12 @@ def payload_sha(body: Mapping[str, Any], contents: Mapping[str, str] | None = No
     Raises:
         ArgumentError: Something in it has no JSON form.
     """
-    wanted = _sorted({**body, "\0files": dict(contents or {})})
-    return hashlib.sha256(json_bytes(wanted)).digest()[:16]
+    return hashlib.sha256(payload_bytes(body, contents)).digest()[:16]
+
+
+def payload_bytes(body: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> bytes:
+    """Write what `payload_sha` hashes."""
+    return json_bytes(_sorted({**body, "\0files": dict(contents or {})}))
 
 
 def _sorted(value: Any) -> Any:

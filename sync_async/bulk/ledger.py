@@ -73,7 +73,7 @@ class Run:
     epoch: int = 1
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class NewItem:
     """A row of the manifest, checked.
 
@@ -417,7 +417,7 @@ class Ledger(Protocol):
         ...
 
     async def ingest(
-        self, rows: Iterable[NewItem] | AsyncIterable[NewItem], *, dedupe: bool = True
+        self, rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]], *, dedupe: bool = True
     ) -> IngestReport:
         """Take in rows; those that are there already are left alone, so that it can be done again.
 

@@ -24,7 +24,7 @@ ARROW_ROWS = 1000
 LARGEST_CELL = 16 * 1024**2
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class RawRow:
     """One row as it stands in the manifest.
 
@@ -121,7 +121,9 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
 def _csv_row(number: int, header: list[str], cells: list[str]) -> RawRow:
     if len(cells) != len(header):
         return RawRow(number=number, problem=f"it has {len(cells)} cells under {len(header)} columns")
-    values = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
+    values = dict(zip(header, cells, strict=True))
+    if not all(map(str.strip, cells)):
+        values = {name: cell for name, cell in values.items() if cell.strip()}
     return RawRow(number=number, values=values, is_text=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.assessment import Assessed, Assessor
+from sync_async.bulk.alike import AlikeRow, Shape
+from sync_async.bulk.assessment import Assessed, Assessor, Faulty
 from sync_async.bulk.manifest import RawRow
 from sync_async.bulk.measure import Medium
 from sync_async.bulk.prices import Prices
@@ -38,17 +40,17 @@ class ModelPlan:
     price: Decimal = Decimal()
     rows_of_unknown_price: int = 0
 
-    def count(self, output: Medium, price: Decimal | None) -> None:
-        """Count a row."""
-        self.rows += 1
+    def count(self, output: Medium, price: Decimal | None, rows: int) -> None:
+        """Count rows."""
+        self.rows += rows
         if output.seconds is None:
-            self.rows_of_unknown_length += 1
+            self.rows_of_unknown_length += rows
         else:
-            self.seconds += output.seconds
+            self.seconds += rows * output.seconds
         if price is None:
-            self.rows_of_unknown_price += 1
+            self.rows_of_unknown_price += rows
         else:
-            self.price += price
+            self.price += rows * price
 
 
 @attrs.define(kw_only=True)
@@ -108,17 +110,33 @@ class Plan:
         expiry = written["first_expiry"] and datetime.fromisoformat(written["first_expiry"])
         return cls(**{name: written[name] for name in NUMBERS}, models=models, first_expiry=expiry)
 
-    def count(self, row: Assessed) -> None:
-        """Count a row."""
+    async def count_all(self, rows: Iterable[Assessed | AlikeRow | Faulty], assessor: Assessor) -> None:
+        """Count rows, and what is wrong with them."""
+        alike: Counter[Shape] = Counter()
+        for row in rows:
+            if type(row) is AlikeRow:
+                if row.is_double:
+                    self.doubles += 1
+                else:
+                    alike[row.shape] += 1
+            elif isinstance(row, Assessed):
+                self.count(row)
+            elif isinstance(row, Faulty):
+                self.count_problems(row.problems)
+        for shape, times in alike.items():
+            self.count(await assessor.sample(shape), times)
+
+    def count(self, row: Assessed, times: int = 1) -> None:
+        """Count a row, or as many as are like it."""
         if row.expiry is not None:
             self.first_expiry = min(self.first_expiry or row.expiry, row.expiry)
         if row.is_double:
             self.doubles += 1
             return
-        self.rows += 1
-        self.job_seconds += row.job_seconds
+        self.rows += times
+        self.job_seconds += times * row.job_seconds
         self.longest_job_seconds = max(self.longest_job_seconds, row.job_seconds)
-        self.models.setdefault(row.job.body["model"], ModelPlan()).count(row.output, row.price)
+        self.models.setdefault(row.job.body["model"], ModelPlan()).count(row.output, row.price, times)
 
     def count_problems(self, problems: Sequence[Problem]) -> None:
         """Count what is wrong with a row."""
@@ -171,10 +189,6 @@ class Planner:
         """
         plan = Plan()
         async for chunk in self._assessor.assess(rows):
-            for row in chunk:
-                if isinstance(row, Assessed):
-                    plan.count(row)
-                else:
-                    plan.count_problems(row.problems)
+            await plan.count_all(chunk, self._assessor)
         plan.files, plan.file_bytes = self._assessor.files, self._assessor.file_bytes
         return plan

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import attrs
 
-from sync_async._bodies import json_bytes
 from sync_async._errors import ArgumentError
 from sync_async._generation_body import GenerationArguments
 from sync_async._media import MIME_TYPES, kind_of, mime_type
+from sync_async.bulk.alike import AlikeRow, Alikes, unnamed_bytes
+from sync_async.bulk.keys import output_stem
 from sync_async.bulk.manifest import RawRow
 from sync_async.types._model import JsonObject
 from sync_async.types.inputs import Audio, ElevenLabs, Image, Tts, Video
@@ -86,21 +88,44 @@ class RowReader:
         self._defaults = dict(defaults or {})
         self._names: set[int] = set()
         self._unnamed: dict[str, int] = {}
+        self._alikes = Alikes()
+
+    def read_many(self, rows: Iterable[RawRow]) -> Iterator[BulkRow | AlikeRow | list[Problem]]:
+        """Give what `read` gives; rows that are like earlier ones the short way."""
+        for raw in rows:
+            alike = self._alikes.row(raw, self._plain_name)
+            if alike is not None:
+                yield alike
+                continue
+            read = self.read(raw)
+            if isinstance(read, BulkRow):
+                self._alikes.learn(raw, read, functools.partial(self._body, is_text=raw.is_text))
+            yield read
 
     def read(self, raw: RawRow) -> BulkRow | list[Problem]:
         """Give the job of a row, or all that is wrong with it."""
         if raw.problem is not None:
             return [Problem(number=raw.number, column=None, reason=raw.problem)]
-        values = raw.values
         try:
-            if BATCH_COLUMNS & values.keys():
-                values = _of_record(values)
-            values = {**self._defaults, **{_column_of(name): value for name, value in values.items()}}
+            values = self._values(raw.values)
             if unknown := [_unknown(raw.number, name) for name in values if not _is_known(name)]:
                 return unknown
             return self._job(raw, values)
         except ArgumentError as error:
             return [_problem_of(raw.number, error)]
+
+    def _values(self, values: Mapping[str, Any]) -> dict[Any, Any]:
+        if BATCH_COLUMNS & values.keys():
+            values = _of_record(values)
+        return {**self._defaults, **{_column_of(name): value for name, value in values.items()}}
+
+    def _plain_name(self, item_id: str) -> str | None:
+        """Take a name that is its own output stem; None when it, or one like it, is taken."""
+        name = hash(item_id.lower())
+        if name in self._names:
+            return None
+        self._names.add(name)
+        return item_id
 
     def name_of(self, raw: RawRow) -> str:
         """Name a row that cannot be bought: by its own name, or else by its number."""
@@ -114,13 +139,19 @@ class RowReader:
         raise ArgumentError("item_id", f"row {raw.number} can be given no name")
 
     def _job(self, raw: RawRow, values: Mapping[str, Any]) -> BulkRow:
-        arguments, files = self._arguments(values, is_text=raw.is_text)
-        body = GenerationArguments(**arguments).to_wire(tuple(files))
+        body, files = self._body_of(values, is_text=raw.is_text)
         item_id = self._item_id(values, body, files)
         self._claim(item_id)
         return BulkRow(
             number=raw.number, item_id=item_id, priority=_priority(values.get("priority")), body=body, files=files
         )
+
+    def _body(self, values: Mapping[str, Any], *, is_text: bool) -> JsonObject:
+        return self._body_of(self._values(values), is_text=is_text)[0]
+
+    def _body_of(self, values: Mapping[str, Any], *, is_text: bool) -> tuple[JsonObject, dict[str, Path]]:
+        arguments, files = self._arguments(values, is_text=is_text)
+        return GenerationArguments(**arguments).to_wire(tuple(files)), files
 
     def _arguments(self, values: Mapping[str, Any], *, is_text: bool) -> tuple[dict[str, Any], dict[str, Path]]:
         arguments: dict[str, Any] = {"model": values.get("model")}
@@ -182,10 +213,11 @@ class RowReader:
         """Take the row's own name, or make one of what it asks for, the same wherever the row stands."""
         if "item_id" in values:
             return _checked_id(values["item_id"])
-        payload = {**body, "files": {kind: str(path) for kind, path in files.items()}}
-        name = f"p-{hashlib.sha256(json_bytes(payload)).hexdigest()[:16]}"
-        count = self._unnamed[name] = self._unnamed.get(name, 0) + 1
-        return name if count == 1 else f"{name}-{count}"
+        name = f"p-{hashlib.sha256(unnamed_bytes(body, _as_text(files))).hexdigest()[:16]}"
+        if hash(name) not in self._names:
+            return name
+        count = self._unnamed[name] = self._unnamed.get(name, 1) + 1
+        return f"{name}-{count}"
 
     def _claim(self, item_id: str) -> None:
         # a hash for each row, since the names of a million rows would be too much to keep
@@ -198,9 +230,8 @@ class RowReader:
         self._names.add(name)
 
 
-def output_stem(item_id: str) -> str:
-    """Give the name of an item's files: letters, digits, `.`, `_` and `-`."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", item_id).strip(".")[:120] or "_"
+def _as_text(files: Mapping[str, Path]) -> dict[str, str]:
+    return {kind: str(path) for kind, path in files.items()}
 
 
 def _known_columns() -> Iterator[str]:

@@ -175,7 +175,7 @@ class SqliteLedger:
             lock.release()
 
     async def ingest(
-        self, rows: Iterable[NewItem] | AsyncIterable[NewItem], *, dedupe: bool = True
+        self, rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]], *, dedupe: bool = True
     ) -> IngestReport:
         """Take in rows, 10,000 with a commit; see `Ledger.ingest`.
 
@@ -186,8 +186,15 @@ class SqliteLedger:
         """
         intake = Intake(self.path, self._clock(), dedupe=dedupe)
         report = IngestReport()
-        async for chunk in _chunks(rows):
-            report.add(await self._take(intake, chunk))
+        chunks = _chunks(rows)
+        chunk: list[NewItem] = await anext(chunks, [])
+        while chunk:  # while one is written the next is read
+            taking = asyncio.ensure_future(self._take(intake, chunk))
+            try:
+                chunk = await anext(chunks, [])
+            finally:  # whatever comes of that, nothing is written any more when this is over
+                await asyncio.wait([taking])
+            report.add(taking.result())
         return report
 
     async def _take(self, intake: Intake, chunk: list[NewItem]) -> IngestReport:
@@ -384,13 +391,13 @@ class SqliteLedger:
         return self._writer
 
 
-async def _chunks(rows: Iterable[NewItem] | AsyncIterable[NewItem]) -> AsyncIterator[list[NewItem]]:
+async def _chunks(rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]]) -> AsyncIterator[list[NewItem]]:
     """Read rows chunk by chunk; those of a plain iterable in a thread, as it may read a file."""
     if isinstance(rows, AsyncIterable):
         chunk: list[NewItem] = []
-        async for row in rows:
-            chunk.append(row)
-            if len(chunk) == INGEST_ROWS:
+        async for some in rows:
+            chunk += some
+            if len(chunk) >= INGEST_ROWS:
                 yield chunk
                 chunk = []
         if chunk:

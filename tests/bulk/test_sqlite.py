@@ -514,9 +514,9 @@ async def test_many_rows_come_in_and_are_known_the_next_time(ledger: SqliteLedge
 
 
 async def test_rows_may_come_from_an_async_source(ledger: SqliteLedger) -> None:
-    async def source() -> AsyncIterator[NewItem]:
+    async def source() -> AsyncIterator[list[NewItem]]:
         for number in range(10_001):
-            yield row(number)
+            yield [row(number)]
 
     assert (await ledger.ingest(source())).added == 10_001
 
