@@ -1,7 +1,7 @@
 """How long a bulk run takes to begin: `python benchmarks/bulk_start.py [--quick]`.
 
-From a manifest on the disk to a ledger from which the first row is claimed, each figure in a process of its own, on
-the disk of the folder for temporary files. The manifest is written before. Results are printed and written to
+From a manifest on the disk to a ledger from which the first row is claimed, each figure in a process of its own,
+on the disk of the folder for temporary files. The manifest is written before. Results are printed and written to
 `benchmarks/results/bulk_start.json`.
 """
 
@@ -70,7 +70,7 @@ def write_json_lines(path: Path, count: int) -> None:
     """Write the same as JSON, without names."""
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
-            values = {name: cell for name, cell in zip(COLUMNS[1:4], cells(number)[1:4], strict=True)}
+            values = dict(zip(COLUMNS[1:4], cells(number)[1:4], strict=True))
             file.write(json.dumps(values) + "\n")
 
 

@@ -40,14 +40,21 @@ class ManifestError(SyncError):
         problems_file: Where all of them stand, if they were written.
     """
 
-    def __init__(self, shown: Sequence[Problem], problems: int, problems_file: Path | None) -> None:
+    def __init__(
+        self,
+        shown: Sequence[Problem],
+        problems: int,
+        problems_file: Path | None,
+        *,
+        way_out: str | None = "skip_bad",
+    ) -> None:
         self.shown, self.problems, self.problems_file = list(shown), problems, problems_file
         first = "".join(f"\n  {problem}" for problem in self.shown[:TOLD_PROBLEMS])
         more = f"\n  … and {problems - TOLD_PROBLEMS:,} more" if problems > TOLD_PROBLEMS else ""
         where = f" ({problems_file} has all of them)" if problems_file is not None else ""
+        aside = "" if way_out is None else f", or let these rows be set aside with {way_out}"
         super().__init__(
-            f"the manifest has {problems:,} problem{'s' * (problems != 1)}{where}; mend them, or let these rows "
-            f"be set aside with skip_bad:{first}{more}"
+            f"the manifest has {problems:,} problem{'s' * (problems != 1)}{where}; mend them{aside}:{first}{more}"
         )
 
 

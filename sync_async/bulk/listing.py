@@ -48,6 +48,19 @@ async def write_listing(ledger: Ledger, folder: Path, report: Report) -> None:
         (folder / FAILED_ROWS).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """Give a file to write that takes a name only when the block ends well, and is gone otherwise."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 async def _pages(ledger: Ledger) -> AsyncIterator[list[Result]]:
     page: list[Result] = []
     async for result in ledger.results("input"):
@@ -69,15 +82,8 @@ async def _manifest_lines(ledger: Ledger, page: list[Result]) -> list[str]:
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[IO[str]]:
     """Open a file that takes its name only when all is written."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with part_of(path) as part, part.open("w", encoding="utf-8") as file:
+        yield file
 
 
 def _line(value: dict[str, Any]) -> str:

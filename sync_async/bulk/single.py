@@ -74,7 +74,7 @@ class Single:
             raise ArgumentError("begun", "it has no time zone; datetime.now(UTC) has one")
         read = RowReader(base).read(raw_row(1, {"item_id": key, **item}))
         if isinstance(read, list):
-            raise ManifestError(read, len(read), None)
+            raise ManifestError(read, len(read), None, way_out=None)
         return cls(caller, read, key, begun)
 
     async def run(

@@ -235,7 +235,7 @@ def test_ctrl_c_lets_what_runs_come_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_leaves_at_once_and_nothing_is_lost(tmp_path: Path, first: signal.Signals) -> None:
-    with Sandbox(latency=3, render=False, posts_per_minute=None, polls_per_minute=None) as sandbox:
+    with Sandbox(latency=3600, render=False, posts_per_minute=None, polls_per_minute=None) as sandbox:
         out, manifest = tmp_path / "out", written(tmp_path / "jobs.csv", 3)
         working = started(sandbox, "run", manifest, "-o", out, "--posts-per-minute", "6000", "--json")
         until(lambda: len(sandbox.generations) == 3)
@@ -245,9 +245,11 @@ def test_a_second_signal_leaves_at_once_and_nothing_is_lost(tmp_path: Path, firs
         for _ in range(2):
             working.send_signal(signal.SIGINT)
             time.sleep(0.1)
-        working.communicate(timeout=10)
+        working.communicate(timeout=10)  # far less than its jobs last
         assert working.returncode == 130
         assert not list(out.glob("*.mp4"))
+        for id in sandbox.generations:
+            sandbox.finish(id)
         done = bulk(sandbox, "resume", out)
         assert done.returncode == 0, done.stderr
         assert len(sandbox.generations) == 3

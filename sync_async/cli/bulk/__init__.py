@@ -14,15 +14,16 @@ from sync_async import ArgumentError, AsyncSync
 from sync_async.bulk.ledger import Order
 from sync_async.bulk.manifest import read_manifest
 from sync_async.bulk.plan import POSTS_PER_MINUTE, Plan, Planner
-from sync_async.bulk.results import RunStatus
+from sync_async.bulk.results import ItemResult, RunStatus
 from sync_async.bulk.rows import RowReader
+from sync_async.bulk.sqlite import ledger_file
 from sync_async.cli import screen
 from sync_async.cli.bulk.doctor import examine
 from sync_async.cli.bulk.holding import holding
-from sync_async.cli.bulk.opening import awaited, choice, looked_at, pairs, with_run
+from sync_async.cli.bulk.opening import awaited, choice, looked_at, pairs, with_run, with_run_of
 from sync_async.cli.bulk.plan import PLANS_SLOTS, plan_to_wire, price_text, show_plan
 from sync_async.cli.bulk.progress import Events, is_asked_on_a_terminal
-from sync_async.cli.bulk.reading import Form, read_status, write_results
+from sync_async.cli.bulk.reading import Form, read_status, read_unsettled, write_results
 from sync_async.cli.bulk.work import FAILED, OK, USAGE, ask, ask_consent, never_began, work_on
 from sync_async.resources.bulk_run import AsyncBulkRun
 
@@ -124,7 +125,7 @@ def run(  # noqa: PLR0917  # typer makes options of them
         Events(wanted=as_json).tell("plan", plan_to_wire(made, slots, posts_per_minute or POSTS_PER_MINUTE))
         if not as_json:
             show_plan(made, slots, posts_per_minute or POSTS_PER_MINUTE, console=screen.err)
-        ask_consent(made, agreed=yes or budget is not None)
+        await ask_consent(opened, agreed=yes or budget is not None)
         return await work_on(opened, output, ledger, as_json=as_json)
 
     with_run(open_run, work)
@@ -145,24 +146,22 @@ def resume(  # noqa: PLR0917  # typer makes options of them
 ) -> None:
     """Go on with the run of a folder, as it was started but for what is said here."""
 
-    def open_run(client: AsyncSync) -> Coroutine[Any, Any, AsyncBulkRun]:
-        return client.bulk.open(
-            output,
-            budget=budget,
-            assume_price=assume_price,
-            max_concurrency=max_concurrency,
-            posts_per_minute=posts_per_minute,
-            attempts=attempts,
-            downloads=downloads,
-            ledger=ledger,
-        )
-
     async def work(opened: AsyncBulkRun) -> int:
         if await never_began(opened):  # whoever began it was asked
-            ask_consent(await opened.plan(), agreed=yes or opened._work.run.budget_micro is not None)  # noqa: SLF001  # as in `run`
+            await ask_consent(opened, agreed=yes or opened._work.run.budget_micro is not None)  # noqa: SLF001  # as in `run`
         return await work_on(opened, output, ledger, as_json=as_json)
 
-    with_run(open_run, work)
+    with_run_of(
+        output,
+        ledger,
+        work,
+        budget=budget,
+        assume_price=assume_price,
+        max_concurrency=max_concurrency,
+        posts_per_minute=posts_per_minute,
+        attempts=attempts,
+        downloads=downloads,
+    )
 
 
 @bulk.command("retry")
@@ -194,7 +193,7 @@ def retry(  # noqa: PLR0917  # typer makes options of them
         await opened.retry(ids=id or None, codes=code or None)
         return await work_on(opened, output, ledger, as_json=as_json)
 
-    with_run(lambda client: client.bulk.open(output, ledger=ledger), work)
+    with_run_of(output, ledger, work)
 
 
 @bulk.command("resolve")
@@ -208,15 +207,19 @@ def resolve(
     adopted = pairs("--adopt", adopt or [], "ITEM=ID")
 
     async def work(opened: AsyncBulkRun) -> int:
-        if adopted or drop:
-            await opened.resolve(adopt=adopted, drop=drop)
-        left = await opened.unsettled()
-        for row in left:
-            screen.say(f"{row.item_id}: {row.state.value}, {row.error_code}: {row.error or 'no more is known'}")
-        screen.say(f"{len(left):,} rows to be decided about" if left else "there is nothing to be decided about")
-        return FAILED if left else OK
+        await opened.resolve(adopt=adopted, drop=drop)
+        return _tell_unsettled(await opened.unsettled())
 
-    with_run(lambda client: client.bulk.open(output, ledger=ledger), work)
+    if adopted or drop:
+        with_run_of(output, ledger, work)
+    raise SystemExit(_tell_unsettled(looked_at(read_unsettled(output, ledger))))
+
+
+def _tell_unsettled(rows: list[ItemResult]) -> int:
+    for row in rows:
+        screen.say(f"{row.item_id}: {row.state.value}, {row.error_code}: {row.error or 'no more is known'}")
+    screen.say(f"{len(rows):,} rows to be decided about" if rows else "there is nothing to be decided about")
+    return FAILED if rows else OK
 
 
 @bulk.command("status")
@@ -243,6 +246,18 @@ def results(
     choice("--format", form, get_args(Form))
     choice("--order", order, get_args(Order))
     looked_at(write_results(output, ledger, cast("Form", form), cast("Order", order), to))
+
+
+@bulk.command("report")
+def report(
+    output: Folder,
+    to: Annotated[Path | None, typer.Option(help="A file to write instead of report.html in the folder.")] = None,
+    ledger: Ledger = None,
+) -> None:
+    """Write a page with what a run has come to: rows, failures, money, time; also beside its process."""
+    from sync_async.bulk.report import write_report  # the other commands do not wait for it
+
+    screen.show_line(str(looked_at(write_report(ledger_file(output, ledger), output, to))))
 
 
 @bulk.command("doctor")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from typer import Abort
@@ -11,6 +13,7 @@ from typer import Abort
 from sync_async import ArgumentError, AsyncSync, ForbiddenError, PaymentRequiredError, UnauthorizedError
 from sync_async.bulk.errors import LedgerError, ManifestError
 from sync_async.cli import screen
+from sync_async.cli.bulk.reading import read_manifest_path
 from sync_async.cli.bulk.work import BLOCKED, INTERRUPTED, USAGE, NoConsentError
 from sync_async.resources.bulk_run import AsyncBulkRun
 
@@ -28,6 +31,7 @@ OPTIONS = {
     "ids": "--id",
     "adopt": "--adopt",
     "drop": "--drop",
+    "to": "--to",
 }
 """What the library's arguments are called on the command line."""
 
@@ -48,7 +52,11 @@ def with_run(
         async with AsyncSync() as client:
             try:
                 opened = await open_run(client)
-            except (ManifestError, LedgerError) as error:
+            except ManifestError as error:
+                way_out = "--skip-bad"
+                screen.fail(str(ManifestError(error.shown, error.problems, error.problems_file, way_out=way_out)))
+                return USAGE
+            except LedgerError as error:
                 screen.fail(str(error))
                 return USAGE
             except (UnauthorizedError, PaymentRequiredError, ForbiddenError) as error:
@@ -61,6 +69,48 @@ def with_run(
                 return USAGE
 
     raise SystemExit(awaited(whole()))
+
+
+def with_run_of(
+    output: Path,
+    ledger: Path | None,
+    work: Callable[[AsyncBulkRun], Coroutine[Any, Any, int]],
+    **wishes: Any,
+) -> None:
+    """Open the run that is in a folder, work on it, and end with its exit code.
+
+    Args:
+        output: The folder.
+        ledger: Its ledger, if that is elsewhere.
+        work: What is done.
+        wishes: What is to be otherwise than before, as `open` has it.
+
+    Raises:
+        SystemExit: In the end.
+        ArgumentError: An option cannot be right, or not all rows of the run were taken in.
+        SyncError: It came to nothing.
+    """
+
+    async def open_run(client: AsyncSync) -> AsyncBulkRun:
+        try:
+            return await client.bulk.open(output, ledger=ledger, **wishes)
+        except ArgumentError as error:
+            if error.argument != "items":
+                raise
+            command = _beginning(await read_manifest_path(output, ledger), output, ledger)
+            raise ArgumentError(
+                "OUTPUT",
+                f"not all rows of the run in {str(output)!r} were taken in; repeat what began it: {command}",
+            ) from error
+
+    with_run(open_run, work)
+
+
+def _beginning(manifest: str | None, output: Path, ledger: Path | None) -> str:
+    """Give the command that takes in the rows of a run."""
+    is_file = manifest is not None and Path(manifest).is_file()  # rows may have come from a program
+    parts = ["syncso", "bulk", "run", str(manifest) if is_file else "MANIFEST", "-o", str(output)]
+    return shlex.join(parts if ledger is None else [*parts, "--ledger", str(ledger)])
 
 
 def looked_at(coroutine: Coroutine[Any, Any, T]) -> T:

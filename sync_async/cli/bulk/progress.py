@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+from rich.console import Console
 
 from sync_async.bulk.budget import MICRO
 from sync_async.bulk.pacer import Pace
@@ -28,20 +30,60 @@ NAMES = {"halted": "paused"}
 
 
 class Events:
-    """Writes events to stdout, one JSON object a line."""
+    """Writes events to stdout, one JSON object a line.
 
-    def __init__(self, *, wanted: bool) -> None:
+    Args:
+        wanted: Whether anything is written.
+        gone: Called when it turns out that nobody reads them any more; without, that is an error.
+    """
+
+    def __init__(self, *, wanted: bool, gone: Callable[[], None] | None = None) -> None:
         self._wanted = wanted
+        self._gone = gone
 
     def tell(self, event: str, fields: dict[str, Any]) -> None:
-        """Write an event, if events are wanted."""
+        """Write an event, if events are wanted.
+
+        Raises:
+            BrokenPipeError: Nobody reads them any more.
+        """
         if not self._wanted:
             return
         if event == "progress":  # dollars outside
             fields = {**fields, "spent": fields["spent"] / MICRO}
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"v": EVENTS_VERSION, "t": now, "event": NAMES.get(event, event), **fields}
-        print(json.dumps(line, ensure_ascii=False, default=str), flush=True)  # noqa: T201
+        try:
+            print(json.dumps(line, ensure_ascii=False, default=str), flush=True)  # noqa: T201
+        except BrokenPipeError:
+            if self._gone is None:
+                raise
+            self._wanted = False
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # for what is left to be flushed when the process ends
+            os.close(nowhere)
+            self._gone()
+
+
+class Lines(Console):
+    """Says lines on stderr; when nobody reads them any more, it is silent.
+
+    Args:
+        gone: Called when that turns out.
+    """
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        super().__init__(stderr=True)
+        self._gone = gone
+
+    def say(self, text: str) -> None:
+        """Say a line."""
+        self.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Go on, where rich would end the process."""
+        self.quiet = True
+        self._gone()
 
 
 @attrs.define
@@ -108,32 +150,41 @@ class Pulse:
 
 
 @contextlib.asynccontextmanager
-async def showing(run: AsyncBulkRun, *, quiet: bool) -> AsyncIterator[Callable[[str], None]]:
-    """Show how a run goes while the block runs, and give what says something besides."""
+async def showing(
+    run: AsyncBulkRun, *, quiet: bool, gone: Callable[[], None]
+) -> AsyncIterator[Callable[[str], None]]:
+    """Show how a run goes while the block runs, and give what says something besides.
+
+    Args:
+        run: The run.
+        quiet: Whether nothing is shown.
+        gone: Called when nobody reads lines any more.
+    """
+    lines = Lines(gone)
     if quiet:
-        yield screen.say
-    elif screen.err.is_terminal:
+        yield lines.say
+    elif lines.is_terminal:
         async with _live(run) as say:
             yield say
     else:
         listeners = run._work.listeners  # noqa: SLF001  # as above
-        lines: set[asyncio.Task[None]] = set()
+        tasks: set[asyncio.Task[None]] = set()
 
         def listen(event: str, _: dict[str, Any]) -> None:
             if event == "progress":
-                lines.add(task := asyncio.create_task(_say_line(run)))
-                task.add_done_callback(lines.discard)
+                tasks.add(task := asyncio.create_task(_say_line(run, lines)))
+                task.add_done_callback(tasks.discard)
 
         listeners.append(listen)
         try:
-            yield screen.say
+            yield lines.say
         finally:
             listeners.remove(listen)
 
 
-async def _say_line(run: AsyncBulkRun) -> None:
+async def _say_line(run: AsyncBulkRun, lines: Lines) -> None:
     pulse = await Pulse.of(run)
-    screen.say(f"{datetime.now(UTC):%H:%M:%S}  {pulse.rows_text()} · {pulse.work_text()}")
+    lines.say(f"{datetime.now(UTC):%H:%M:%S}  {pulse.rows_text()} · {pulse.work_text()}")
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sys
@@ -12,10 +13,12 @@ from typing import IO, Any, Literal
 import attrs
 
 from sync_async._errors import ArgumentError, SyncError
-from sync_async.bulk.ledger import PAGE_ROWS, Order
+from sync_async.bulk.ledger import PAGE_ROWS, Item, Order, Result
+from sync_async.bulk.listing import part_of
 from sync_async.bulk.results import ItemResult, RunStatus
 from sync_async.bulk.sqlite import ledger_file
 from sync_async.bulk.sqlite_reader import LedgerReader
+from sync_async.bulk.work import UNSETTLED
 
 Form = Literal["csv", "jsonl", "parquet"]
 COLUMNS = tuple(attrs.fields_dict(ItemResult))
@@ -34,8 +37,32 @@ async def read_status(output: Path, ledger: Path | None) -> RunStatus:
         return RunStatus.of(run.run_id, await reader.counters(), run.budget_micro)
 
 
+async def read_unsettled(output: Path, ledger: Path | None) -> list[ItemResult]:
+    """Give the rows of which nobody knows whether they were bought.
+
+    Raises:
+        LedgerError: The folder has no run, or it cannot be read.
+    """
+    found: list[Item] = []
+    async with LedgerReader(ledger_file(output, ledger)) as reader:
+        while page := await reader.live(UNSETTLED, found[-1] if found else None):
+            found += page
+    return [ItemResult.of(Result(item=item, leader=item), output) for item in found]
+
+
+async def read_manifest_path(output: Path, ledger: Path | None) -> str | None:
+    """Tell from which manifest the run of a folder has its rows, None when it has not begun.
+
+    Raises:
+        LedgerError: The folder has no run, or it cannot be read.
+    """
+    async with LedgerReader(ledger_file(output, ledger)) as reader:
+        run = await reader.run()
+        return None if run is None else run.manifest
+
+
 async def write_results(output: Path, ledger: Path | None, form: Form, order: Order, to: Path | None) -> None:
-    """Write all rows of a run with what became of them.
+    """Write all rows of a run with what became of them; a file is written whole or not at all.
 
     Raises:
         LedgerError: The folder has no run, or it cannot be read.
@@ -45,13 +72,22 @@ async def write_results(output: Path, ledger: Path | None, form: Form, order: Or
         raise ArgumentError("--to", "Parquet is not for a screen; name a file")
     async with LedgerReader(ledger_file(output, ledger)) as reader:
         pages = _pages(reader, output, order)
-        if form == "parquet" and to is not None:
-            await _write_parquet(pages, to)
-        elif to is None:
+        if to is None:
             await _write_text(pages, form, sys.stdout)
-        else:
-            with to.open("w", encoding="utf-8", newline="") as file:
-                await _write_text(pages, form, file)
+            return
+        with _place(to) as place:
+            if form == "parquet":
+                await _write_parquet(pages, place)
+            else:
+                with place.open("w", encoding="utf-8", newline="") as file:
+                    await _write_text(pages, form, file)
+
+
+def _place(to: Path) -> contextlib.AbstractContextManager[Path]:
+    """Give the file to write: one that takes its name at the end, unless it is a device or a pipe."""
+    if to.exists() and not to.is_file():
+        return contextlib.nullcontext(to)
+    return part_of(to.resolve())
 
 
 async def _pages(reader: LedgerReader, output: Path, order: Order) -> AsyncIterator[list[dict[str, Any]]]:

@@ -15,10 +15,10 @@ import attrs
 import typer
 
 from sync_async._errors import ArgumentError
-from sync_async.bulk.budget import MICRO, needs_consent
+from sync_async.bulk.budget import needs_consent, usd
+from sync_async.bulk.ledger import Item
 from sync_async.bulk.listing import FAILED_ROWS, RESULTS
-from sync_async.bulk.plan import Plan
-from sync_async.bulk.results import Report
+from sync_async.bulk.results import WAITING, Report
 from sync_async.bulk.states import State
 from sync_async.cli import screen
 from sync_async.cli.bulk.plan import duration_text, price_text
@@ -46,19 +46,35 @@ class NoConsentError(Exception):
     """Nobody agreed to what the run costs."""
 
 
-def ask_consent(plan: Plan, *, agreed: bool) -> None:
-    """Let somebody agree to what a run costs, if it is much, or nobody knows what.
+async def ask_consent(run: AsyncBulkRun, *, agreed: bool) -> None:
+    """Let somebody agree to what the rows cost that are not bought yet, if it is much, or nobody knows what.
 
     Raises:
         ArgumentError: Nobody is there to agree.
         NoConsentError: They did not.
     """
-    if agreed or not needs_consent(int(plan.price * MICRO), plan.rows_of_unknown_price):
+    if agreed:
         return
-    price = price_text(plan.price, plan.rows_of_unknown_price)
+    micro, unknown = await _left_to_buy(run)
+    if not needs_consent(micro, unknown):
+        return
+    price = price_text(usd(micro), unknown)
+    what = "the price" if await never_began(run) else "the price of what is not bought yet"
     if not is_asked_on_a_terminal():
-        raise ArgumentError("--yes", f"the price is {price}; agree with --yes, or set a --budget")
-    ask(f"The price is {price}. Buy it?")
+        raise ArgumentError("--yes", f"{what} is {price}; agree with --yes, or set a --budget")
+    ask(f"{what.capitalize()} is {price}. Buy it?")
+
+
+async def _left_to_buy(run: AsyncBulkRun) -> tuple[int, int]:
+    """Add up what the rows cost that are not bought yet, in micro-dollars, and count those of unknown price."""
+    ledger = run._work.ledger  # noqa: SLF001  # the command is of the family
+    micro = unknown = 0
+    last: Item | None = None
+    while page := await ledger.live(WAITING, last):
+        micro += sum(item.est_micro or 0 for item in page)
+        unknown += sum(item.est_micro is None for item in page)
+        last = page[-1]
+    return micro, unknown
 
 
 def ask(question: str) -> None:
@@ -94,18 +110,20 @@ async def work_on(run: AsyncBulkRun, output: Path, ledger: Path | None, *, as_js
     Returns:
         The exit code: 0 all done, 1 not all, 3 the budget, 4 the account, 5 it stopped itself, 130 interrupted.
     """
-    events = Events(wanted=as_json)
+    stopping = _Stopping(run)
+    events = stopping.events = Events(wanted=as_json, gone=stopping.lose_the_reader)
     run._work.listeners.append(events.tell)  # noqa: SLF001  # the command is of the family
-    async with showing(run, quiet=as_json) as say:
+    async with showing(run, quiet=as_json, gone=stopping.lose_the_reader) as stopping.say:
         working = asyncio.ensure_future(run.result())
-        with _signals(_Stopping(run, say, events)):
+        with _signals(stopping):
             report = await working
+    stopping.is_over = True
     code, failed = exit_code(report), output / FAILED_ROWS
     paths = {"results": str(output / RESULTS), "failed": str(failed) if failed.exists() else None}
     command = next_command(report, output, ledger)
     events.tell("summary", {**report.to_wire(), "exit": code, "paths": paths, "next": command})
     if not as_json:
-        show_summary(report, output, command)
+        show_summary(report, output, command, f"syncso bulk report {_folder(output, ledger)}")
     return code
 
 
@@ -116,7 +134,7 @@ def exit_code(report: Report) -> int:
     return OK if report.status.is_complete else FAILED
 
 
-def show_summary(report: Report, output: Path, command: str | None) -> None:
+def show_summary(report: Report, output: Path, command: str | None, page: str) -> None:
     """Print what a run has come to: failures first, then counts, money, time, and how to go on."""
     status, facts = report.status, dict[str, str]()
     for failures in report.failures:
@@ -145,6 +163,7 @@ def show_summary(report: Report, output: Path, command: str | None) -> None:
     facts["results"] = str(output / RESULTS)
     if (output / FAILED_ROWS).exists():
         facts["to be mended"] = f"{output / FAILED_ROWS}, a manifest"
+    facts["as a page"] = page
     if command is not None:
         facts["go on with"] = command
     screen.show_facts(facts)
@@ -152,21 +171,31 @@ def show_summary(report: Report, output: Path, command: str | None) -> None:
 
 def next_command(report: Report, output: Path, ledger: Path | None) -> str | None:
     """Give the command that goes on with a run, None when nothing is left."""
-    status = report.status
-    folder = shlex.join([str(output)] if ledger is None else [str(output), "--ledger", str(ledger)])
+    status, folder = report.status, _folder(output, ledger)
     if not status.is_complete and (report.halt is not None or status.unknown or status.not_downloaded):
         return f"syncso bulk resume {folder}"
     return f"syncso bulk retry {folder} --failed" if status.failed else None
 
 
+def _folder(output: Path, ledger: Path | None) -> str:
+    """Name a run on the command line."""
+    return shlex.join([str(output)] if ledger is None else [str(output), "--ledger", str(ledger)])
+
+
 @attrs.define(eq=False)
 class _Stopping:
-    """What signals do: the first drains, the second leaves, and one that ends the process drains for a while."""
+    """What signals do: the first drains, the second leaves, and one that ends the process drains for a while.
+
+    A reader that has gone drains as well: nobody would see what is bought, and whoever closes a pipe wants an end.
+    """
 
     run: AsyncBulkRun
-    say: Callable[[str], None]
-    events: Events
+    say: Callable[[str], None] = screen.say
+    events: Events = attrs.field(factory=lambda: Events(wanted=False))
+    is_over: bool = False
+    """Whether there is nothing left to stop."""
     _asked: int = 0
+    _is_unread: bool = False
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set)
 
     @property
@@ -186,6 +215,12 @@ class _Stopping:
         """Take note of a SIGTERM."""
         self._asked = max(self._asked, 1)
         self._spawn(self._drain_for_a_while())
+
+    def lose_the_reader(self) -> None:
+        """Take note that nobody reads what is told; a Ctrl-C that ends the reader, too, is still the first one."""
+        if not (self.is_asked or self.is_over or self._is_unread):
+            self._is_unread = True
+            self._spawn(self._drain("as nobody reads this any more; nothing is lost"))
 
     async def _drain(self, advice: str) -> None:
         running = (await self.run.status()).count(State.SUBMITTING, State.SUBMITTED)
