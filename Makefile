@@ -10,7 +10,7 @@ demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited 
 	$(BIN)/syncso demo
 
 test: $(STAMP)  ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(STAMP)  ## format, lint, types, generated files
 	$(BIN)/ruff format --check .
