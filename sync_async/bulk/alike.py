@@ -8,10 +8,11 @@ way.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring  # what `json.dumps` uses for text that need not be ASCII
 from operator import itemgetter
 from typing import Any
@@ -21,18 +22,28 @@ from sync_async.bulk.keys import frozen_body, payload_bytes
 from sync_async.bulk.manifest import RawRow
 from sync_async.types._model import JsonObject
 
+
+def _matchers(pattern: str) -> tuple[Callable[[str], object], Callable[[str], object]]:
+    """Give what tells whether a text is like a pattern, and whether each line of a text is."""
+    return re.compile(pattern, re.ASCII).fullmatch, re.compile(rf"(?:{pattern}\n)*{pattern}", re.ASCII).fullmatch
+
+
 MEDIA = ("video", "image", "audio")
 TEXT = "text"
 NAME = "item_id"
 VARIED = frozenset({NAME, TEXT, *MEDIA})
 """Columns in which rows that are alike may differ."""
-is_plain_name = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?").fullmatch
+PLAIN_NAME = r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?"
 HOST = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?"
-is_plain_address = re.compile(rf"https?://{HOST}/[A-Za-z0-9._~/+@-]{{0,2000}}").fullmatch
-"""An address without a query, which is no signed one that may have expired."""
+PLAIN_ADDRESS = rf"https?://{HOST}/[A-Za-z0-9._~/+@-]{{0,2000}}"
+"""Without a query: no signed address, which may have expired."""
+is_plain_name, are_plain_names = _matchers(PLAIN_NAME)
+is_plain_address, are_plain_addresses = _matchers(PLAIN_ADDRESS)
 MOST_SHAPES = 1_000
 """Rows of more kinds than that are not alike, and looking for it would be in vain."""
 
+Words = Mapping[str, Any]
+Match = Callable[[str], object]
 WriteBody = Callable[[Mapping[str, Any]], JsonObject]
 """Writes the body of a row's values the long way."""
 
@@ -42,14 +53,16 @@ class Shape:
 
     Attributes:
         job: The row that was checked.
+        columns: Its columns.
         body, payload, unnamed: Its bytes with gaps: what is sent, what is hashed to find doubles, and what is
             hashed for the name of a row that has none.
     """
 
-    __slots__ = ("body", "job", "payload", "unnamed")
+    __slots__ = ("body", "columns", "job", "payload", "unnamed")
 
-    def __init__(self, job: Any, body: str, payload: str, unnamed: str) -> None:
+    def __init__(self, job: Any, columns: Columns, body: str, payload: str, unnamed: str) -> None:
         self.job = job
+        self.columns = columns
         self.body = body
         self.payload = payload
         self.unnamed = unnamed
@@ -63,16 +76,18 @@ class AlikeRow:
         item_id: Its name.
         shape: What it has in common with that one.
         words: The words for the gaps, as JSON has them.
+        payload: What it asks for, as `keys.payload_sha` gives it.
+        is_double: Whether an earlier row asks for the same.
     """
 
     __slots__ = ("is_double", "item_id", "number", "payload", "shape", "words")
 
-    def __init__(self, number: int, item_id: str, shape: Shape, words: Mapping[str, str]) -> None:
+    def __init__(self, number: int, item_id: str, shape: Shape, words: Words, payload: bytes) -> None:
         self.number = number
         self.item_id = item_id
         self.shape = shape
         self.words = words
-        self.payload = hashlib.sha256((shape.payload % words).encode()).digest()[:16]
+        self.payload = payload
         self.is_double = False
 
     def body(self, output_name: str) -> bytes:
@@ -80,7 +95,7 @@ class AlikeRow:
         return f'{(self.shape.body % self.words)[:-1]},"outputFileName":"{output_name}"}}'.encode()
 
 
-class _Columns:
+class Columns:
     """Which of a row's columns vary; the same for each row with these columns."""
 
     __slots__ = ("addresses", "fixed", "has_name", "has_text", "shapes")
@@ -93,54 +108,56 @@ class _Columns:
         self.has_text = TEXT in names
         self.shapes: dict[Any, Shape | None] = {}
 
+    def key(self, raw: RawRow) -> Any:
+        """Give what rows have in common that are alike.
+
+        Raises:
+            TypeError: Among it is a list or an object.
+        """
+        fixed = self.fixed(raw.values)
+        if raw.is_text:
+            return fixed
+        return (
+            fixed,
+            tuple(map(type, fixed)) if type(fixed) is tuple else type(fixed),
+        )  # 1, 1.0 and True are equal
+
+    def plain(self, rows: list[RawRow]) -> list[RawRow]:
+        """Give the rows whose words are plain: mostly all, so that they are looked at together first."""
+        for name in self.addresses:
+            rows = _those_with(rows, name, are_plain_addresses, is_plain_address)
+        if self.has_name:
+            rows = _those_with(rows, NAME, are_plain_names, is_plain_name)
+        if self.has_text:
+            rows = [raw for raw in rows if _is_unicode(raw.values[TEXT])]
+        return rows
+
 
 class Alikes:
     """The shapes of one manifest's rows."""
 
     def __init__(self) -> None:
-        self._columns: dict[tuple[str, ...], _Columns] = {}
+        self._columns: dict[tuple[str, ...], Columns] = {}
         self._left = MOST_SHAPES
         self._token = secrets.token_hex(12)
 
-    def row(self, raw: RawRow, name: Callable[[str], str | None]) -> AlikeRow | None:
-        """Give the row when it is like one that was checked, else None.
-
-        Args:
-            raw: The row.
-            name: Takes a name, and gives it as it is from then on; None when it is taken.
-        """
-        values = raw.values
-        columns = self._columns.get(tuple(values))
-        if columns is None:
-            return None
-        try:
-            shape = columns.shapes.get(_key(columns, raw))
-        except TypeError:  # a list or an object
-            return None
-        if shape is None:
-            return None
-        words = self._words(columns, values)
-        if words is None:
-            return None
-        if columns.has_name:
-            given = values[NAME]
-            item_id = name(given) if type(given) is str and is_plain_name(given) else None
-        else:
-            item_id = name(f"p-{hashlib.sha256((shape.unnamed % words).encode()).hexdigest()[:16]}")
-        return None if item_id is None else AlikeRow(raw.number, item_id, shape, words)
-
-    def _words(self, columns: _Columns, values: Mapping[str, Any]) -> Mapping[str, str] | None:
-        """Give the words as JSON has them; None when one of them is not plain."""
-        for name in columns.addresses:
-            value = values[name]
-            if type(value) is not str or not is_plain_address(value):
-                return None
-        if not columns.has_text:
-            return values
-        text = values[TEXT]
-        if type(text) is not str or not _is_unicode(text):
-            return None
-        return {**values, TEXT: encode_basestring(text)[1:-1]}
+    def find(self, rows: Sequence[RawRow]) -> list[AlikeRow | None]:
+        """Give those of the rows that are like one that was checked; their names may be taken."""
+        groups = dict[Shape, list[RawRow]]()
+        for raw in rows:
+            columns = self._columns.get(tuple(raw.values))
+            if columns is None:
+                continue
+            try:
+                shape = columns.shapes.get(columns.key(raw))
+            except TypeError:
+                continue
+            if shape is not None:
+                groups.setdefault(shape, []).append(raw)
+        if not groups:
+            return [None] * len(rows)
+        found = {row.number: row for shape, group in groups.items() for row in _alike(shape, group)}
+        return [found.get(raw.number) for raw in rows]
 
     def learn(self, raw: RawRow, job: Any, write: WriteBody) -> None:
         """Keep the shape of a row that was checked, when it comes for the second time.
@@ -155,19 +172,19 @@ class Alikes:
         names = tuple(raw.values)
         columns = self._columns.get(names)
         if columns is None:
-            columns = self._columns[names] = _Columns(names)
+            columns = self._columns[names] = Columns(names)
         try:
-            key = _key(columns, raw)
+            key = columns.key(raw)
             if key not in columns.shapes:  # one of its kind is not worth it
                 columns.shapes[key] = None
                 self._left -= 1
                 return
         except TypeError:
             return
-        if columns.shapes[key] is None and self._words(columns, raw.values) is not None:
+        if columns.shapes[key] is None and columns.plain([raw]):
             columns.shapes[key] = self._shape(columns, raw, job, write)
 
-    def _shape(self, columns: _Columns, raw: RawRow, job: Any, write: WriteBody) -> Shape | None:
+    def _shape(self, columns: Columns, raw: RawRow, job: Any, write: WriteBody) -> Shape | None:
         marks = {name: f"https://{self._token}-{name}.example/" for name in columns.addresses}
         if columns.has_text:
             marks[TEXT] = f"{self._token} {TEXT}"
@@ -177,13 +194,37 @@ class Alikes:
             return None
         whole = (frozen_body(body), payload_bytes(body), unnamed_bytes(body, {}))
         gaps = [found for data in whole if (found := _with_gaps(data.decode(), marks)) is not None]
-        return Shape(job, *gaps) if len(gaps) == len(whole) else None
+        return Shape(job, columns, *gaps) if len(gaps) == len(whole) else None
 
 
-def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be written, which half of a surrogate pair cannot."""
-    if text.isascii():
-        return True
+def _those_with(rows: list[RawRow], column: str, are_plain: Match, is_plain: Match) -> list[RawRow]:
+    with contextlib.suppress(TypeError):  # a cell is no text
+        lines = "\n".join([raw.values[column] for raw in rows])
+        if lines.count("\n") == len(rows) - 1 and are_plain(lines):
+            return rows
+    return [raw for raw in rows if type(raw.values[column]) is str and is_plain(raw.values[column])]
+
+
+def _alike(shape: Shape, rows: list[RawRow]) -> Iterator[AlikeRow]:
+    """Make the rows of a shape whose words are plain."""
+    has_name, has_text, payload, sha256 = (
+        shape.columns.has_name,
+        shape.columns.has_text,
+        shape.payload,
+        hashlib.sha256,
+    )
+    for raw in shape.columns.plain(rows):
+        words: Words = raw.values
+        if has_text:
+            words = {**words, TEXT: encode_basestring(words[TEXT])[1:-1]}
+        name = words[NAME] if has_name else f"p-{sha256((shape.unnamed % words).encode()).hexdigest()[:16]}"
+        yield AlikeRow(raw.number, name, shape, words, sha256((payload % words).encode()).digest()[:16])
+
+
+def _is_unicode(text: Any) -> bool:
+    """Tell whether something is a text that can be written, which half of a surrogate pair cannot."""
+    if type(text) is not str:
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -194,13 +235,6 @@ def _is_unicode(text: str) -> bool:
 def unnamed_bytes(body: JsonObject, files: Mapping[str, str]) -> bytes:
     """Give what the name of a row that has none is made of."""
     return frozen_body({**body, "files": dict(files)})
-
-
-def _key(columns: _Columns, raw: RawRow) -> Any:
-    fixed = columns.fixed(raw.values)
-    if raw.is_text:
-        return fixed
-    return (fixed, tuple(map(type, fixed)) if type(fixed) is tuple else type(fixed))  # 1, 1.0 and True are equal
 
 
 def _with_gaps(text: str, marks: Mapping[str, str]) -> str | None:

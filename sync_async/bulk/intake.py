@@ -163,12 +163,15 @@ class _Taking:
                 yield await self._new_items(chunk)
 
     async def _new_items(self, chunk: Iterable[Assessed | AlikeRow | Faulty]) -> list[NewItem]:
-        items, samples = list[NewItem](), dict[Shape, Assessed]()
+        items, usual = list[NewItem](), dict[Shape, dict[str, Any]]()
         for row in chunk:
             if isinstance(row, AlikeRow):
-                if row.shape not in samples:
-                    samples[row.shape] = await self.assessor.sample(row.shape)
-                items.append(self._alike_item(row, samples[row.shape]))
+                common = usual.get(row.shape)
+                if common is None:
+                    common = usual[row.shape] = _common(await self.assessor.sample(row.shape))
+                item_id = row.item_id
+                body = row.body(plain_marked_name(self._run_id, item_id))
+                items.append(NewItem(item_id=item_id, body=body, payload_sha=row.payload, **common))
             elif isinstance(row, Faulty):
                 items.append(self._rejected(row))
             else:
@@ -198,19 +201,7 @@ class _Taking:
             body=_template(job, body, row.contents) if job.files else frozen_body(body),
             payload_sha=row.payload,
             is_frozen=not job.files,
-            prio=job.priority,
-            est_micro=None if row.price is None else micro(row.price),
-            predicted_s=row.job_seconds,
-        )
-
-    def _alike_item(self, row: AlikeRow, sample: Assessed) -> NewItem:
-        return NewItem(
-            item_id=row.item_id,
-            body=row.body(plain_marked_name(self._run_id, row.item_id)),
-            payload_sha=row.payload,
-            prio=sample.job.priority,
-            est_micro=None if sample.price is None else micro(sample.price),
-            predicted_s=sample.job_seconds,
+            **_common(row),
         )
 
     def _rejected(self, row: Faulty) -> NewItem:
@@ -221,6 +212,12 @@ class _Taking:
             payload_sha=hashlib.sha256(name.encode()).digest()[:16],
             problem=(BAD_ROW, "; ".join(_reason(problem) for problem in row.problems)),
         )
+
+
+def _common(row: Assessed) -> dict[str, Any]:
+    """Give the columns that rows have in common which are alike."""
+    price = None if row.price is None else micro(row.price)
+    return {"prio": row.job.priority, "est_micro": price, "predicted_s": row.job_seconds}
 
 
 def _template(job: BulkRow, body: Mapping[str, Any], contents: Mapping[str, str]) -> bytes:

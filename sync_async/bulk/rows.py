@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -90,17 +90,18 @@ class RowReader:
         self._unnamed: dict[str, int] = {}
         self._alikes = Alikes()
 
-    def read_many(self, rows: Iterable[RawRow]) -> Iterator[BulkRow | AlikeRow | list[Problem]]:
-        """Give what `read` gives; rows that are like earlier ones the short way."""
-        for raw in rows:
-            alike = self._alikes.row(raw, self._plain_name)
-            if alike is not None:
-                yield alike
+    def read_many(self, rows: Sequence[RawRow]) -> list[BulkRow | AlikeRow | list[Problem]]:
+        """Give what `read` gives; rows that are like some of an earlier call the short way."""
+        made: list[BulkRow | AlikeRow | list[Problem]] = []
+        for raw, alike in zip(rows, self._alikes.find(rows), strict=True):
+            if alike is not None and self._takes(alike.item_id):
+                made.append(alike)
                 continue
             read = self.read(raw)
             if isinstance(read, BulkRow):
                 self._alikes.learn(raw, read, functools.partial(self._body, is_text=raw.is_text))
-            yield read
+            made.append(read)
+        return made
 
     def read(self, raw: RawRow) -> BulkRow | list[Problem]:
         """Give the job of a row, or all that is wrong with it."""
@@ -119,13 +120,14 @@ class RowReader:
             values = _of_record(values)
         return {**self._defaults, **{_column_of(name): value for name, value in values.items()}}
 
-    def _plain_name(self, item_id: str) -> str | None:
-        """Take a name that is its own output stem; None when it, or one like it, is taken."""
-        name = hash(item_id.lower())
+    def _takes(self, stem: str) -> bool:
+        """Take the stem of a row's files, unless it, or one that differs in case only, is taken."""
+        # a hash for each row, since the names of a million rows would be too much to keep
+        name = hash(stem.lower())
         if name in self._names:
-            return None
+            return False
         self._names.add(name)
-        return item_id
+        return True
 
     def name_of(self, raw: RawRow) -> str:
         """Name a row that cannot be bought: by its own name, or else by its number."""
@@ -220,14 +222,11 @@ class RowReader:
         return f"{name}-{count}"
 
     def _claim(self, item_id: str) -> None:
-        # a hash for each row, since the names of a million rows would be too much to keep
-        name = hash(output_stem(item_id).lower())
-        if name in self._names:
+        if not self._takes(output_stem(item_id)):
             raise ArgumentError(
                 "item_id",
                 f"{item_id!r} stands twice, or differs from another in case or signs only; outputs need names",
             )
-        self._names.add(name)
 
 
 def _as_text(files: Mapping[str, Path]) -> dict[str, str]:

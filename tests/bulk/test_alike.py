@@ -19,7 +19,7 @@ RUN = "a-run"
 
 names = st.one_of(
     st.from_regex(r"[A-Za-z0-9._-]{1,12}", fullmatch=True),
-    st.sampled_from(["a", "A", "b", "ü", "a b", "x" * 79, "x" * 80, "x" * 81, "-", "_", ".a", "a.", " a"]),
+    st.sampled_from(["a", "A", "b", "ü", "a b", "a\nb", "x" * 79, "x" * 80, "x" * 81, "-", "_", ".a", "a.", " a"]),
     st.text(max_size=5),
 )
 addresses = st.one_of(
@@ -35,6 +35,7 @@ addresses = st.one_of(
             "ftp://e.com/a",
             "asset:1",
             'https://e.com/"',
+            "https://e.com/a\nhttps://e.com/b",
             "https://e.com/ü",
             "no-such-file.mp4",
         ]
@@ -90,10 +91,15 @@ def outcome(read: Any) -> Any:
         return str(error)
 
 
-def both_ways(raw: list[RawRow], defaults: dict[str, Any] | None = None) -> tuple[list[Any], list[Any], int]:
+def both_ways(
+    raw: list[RawRow], defaults: dict[str, Any] | None = None, *, at_once: int = 1
+) -> tuple[list[Any], list[Any], int]:
     """Read rows the short way where there is one, and the long way; and tell how many there was one for."""
     base = Path(__file__).parent
-    short = list(RowReader(base, defaults).read_many(raw))
+    reader = RowReader(base, defaults)
+    short = [
+        read for place in range(0, len(raw), at_once) for read in reader.read_many(raw[place : place + at_once])
+    ]
     long = RowReader(base, defaults)
     took_short = sum(isinstance(read, AlikeRow) for read in short)
     return [outcome(read) for read in short], [outcome(long.read(row)) for row in raw], took_short
@@ -107,20 +113,23 @@ def numbered(values: Iterable[dict[str, Any]]) -> list[RawRow]:
 @given(
     st.lists(st.one_of(rows, usual, usual, spoken, spoken), max_size=12),
     st.sampled_from([None, {"model": "lipsync-2"}, {"video": "https://e.com/d.mp4"}, {"output_name": "x"}]),
+    st.integers(1, 4),
 )
-def test_both_ways_come_to_the_same(values: list[dict[str, Any]], defaults: dict[str, Any] | None) -> None:
-    short, long, _ = both_ways(numbered(values), defaults)
+def test_both_ways_come_to_the_same(
+    values: list[dict[str, Any]], defaults: dict[str, Any] | None, at_once: int
+) -> None:
+    short, long, _ = both_ways(numbered(values), defaults, at_once=at_once)
     assert short == long
 
 
 @settings(max_examples=100)
-@given(st.lists(st.one_of(usual, spoken), max_size=12))
-def test_cells_of_text_come_to_the_same(values: list[dict[str, Any]]) -> None:
+@given(st.lists(st.one_of(usual, spoken), max_size=12), st.integers(1, 4))
+def test_cells_of_text_come_to_the_same(values: list[dict[str, Any]], at_once: int) -> None:
     raw = [
         RawRow(number=number, values={name: cell for name, cell in row.items() if cell.strip()}, is_text=True)
         for number, row in enumerate(values, start=2)
     ]
-    short, long, _ = both_ways(raw)
+    short, long, _ = both_ways(raw, at_once=at_once)
     assert short == long
 
 
@@ -169,9 +178,8 @@ def test_values_that_are_equal_and_of_other_types_are_not_alike() -> None:
 
 def test_a_manifest_whose_rows_are_all_of_their_own_kind_keeps_few_of_them() -> None:
     reader = RowReader(Path())
-    made = list(
-        reader.read_many(numbered(row(number, **{"options.temperature": number / 9e4}) for number in range(1_500)))
-    )
+    values = [row(number, **{"options.temperature": number / 9e4}) for number in range(1_500)]
+    made = reader.read_many(numbered(values))
     assert all(isinstance(read, BulkRow) for read in made)
     kept = sum(len(columns.shapes) for columns in reader._alikes._columns.values())
     assert kept <= 1_000
