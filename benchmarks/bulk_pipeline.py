@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -34,6 +35,8 @@ DOWNLOADS = 32
 WORKERS = 64
 """Creates and downloads at once of the program without a ledger."""
 LISTED = 100
+OUTPUT = b"video" * 200
+"""What is uploaded as the video of every row; such a server sends it back."""
 
 Figures = dict[str, float]
 
@@ -51,20 +54,28 @@ def serving() -> Iterator[str]:
             server.terminate()
 
 
-def body(number: int) -> dict[str, Any]:
-    """Make a row that is told apart by its audio."""
-    media = {"video": "https://media.example/face.mp4", "audio": f"https://media.example/{number}.wav"}
-    return {"model": "lipsync-2", "input": [{"type": kind, "url": url} for kind, url in media.items()]}
+def upload(url: str, folder: Path) -> str:
+    """Send the video to a server, and give its address there."""
+    from sync_blocking import Sync
+
+    video = folder / "face.mp4"
+    video.write_bytes(OUTPUT)
+    with Sync(api_key="k", base_url=url) as client:
+        return client.assets.upload(video).url
 
 
-async def with_ledger(url: str, count: int, folder: Path) -> Figures:
+def media(video: str, number: int) -> dict[str, str]:
+    """Give the inputs of a row, which is told apart by its audio."""
+    return {"video": video, "audio": f"https://media.example/{number}.wav"}
+
+
+async def with_ledger(url: str, video: str, count: int, folder: Path) -> Figures:
     """Work on a bulk run, and see that nothing is missing."""
     from sync_async import AsyncSync
 
     def rows() -> Iterator[dict[str, Any]]:
         for number in range(count):
-            inputs = {item["type"]: item["url"] for item in body(number)["input"]}
-            yield {"item_id": f"row-{number}", "model": "lipsync-2", **inputs}
+            yield {"item_id": f"row-{number}", "model": "lipsync-2", **media(video, number)}
 
     async with AsyncSync(api_key="k", base_url=url) as client:
         began = time.perf_counter()
@@ -80,7 +91,7 @@ async def with_ledger(url: str, count: int, folder: Path) -> Figures:
     return {"open_s": opened - began, "work_s": ended - opened}
 
 
-async def without(url: str, count: int, folder: Path) -> Figures:
+async def without(url: str, video: str, count: int, folder: Path) -> Figures:
     """Send the same requests with bare aiohttp, and keep no ledger."""
     numbers, made = iter(range(count)), asyncio.Queue[str]()
     headers = {"x-api-key": "k"}
@@ -89,7 +100,8 @@ async def without(url: str, count: int, folder: Path) -> Figures:
 
         async def create() -> None:
             for number in numbers:
-                async with session.post("/v2/generate", json=body(number)) as answer:
+                inputs = [{"type": kind, "url": url} for kind, url in media(video, number).items()]
+                async with session.post("/v2/generate", json={"model": "lipsync-2", "input": inputs}) as answer:
                     await made.put((await answer.json())["id"])
 
         async def fetch(job: dict[str, Any]) -> None:
@@ -131,12 +143,12 @@ def keep(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def measure(what: str, url: str, count: int, folder: Path) -> Figures:
+def measure(what: str, url: str, video: str, count: int, folder: Path) -> Figures:
     """Measure one way, in this process."""
     import resource
 
     way = {"bulk run": with_ledger, "bare aiohttp": without}[what]
-    figures = asyncio.run(way(url, count, folder))
+    figures = asyncio.run(way(url, video, count, folder))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     mib = 1024**2 if sys.platform == "darwin" else 1024
     return {
@@ -147,11 +159,12 @@ def measure(what: str, url: str, count: int, folder: Path) -> Figures:
     }
 
 
-def in_process(what: str, url: str, count: int) -> Figures:
-    """Measure one way in a process and a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--rows", str(count), "--way", what, url, folder]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+def in_process(what: str, url: str, count: int, folder: Path) -> Figures:
+    """Measure one way in a process of its own."""
+    way = [what, url, upload(url, folder), str(folder / "out")]
+    (folder / "out").mkdir()
+    command = [sys.executable, __file__, "--rows", str(count), "--way", *way]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     figures: Figures = json.loads(done.stdout)
     return figures
 
@@ -161,18 +174,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--way", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--way", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.way:
-        what, url, folder = asked.way
-        print(json.dumps(measure(what, url, asked.rows, Path(folder))))
+        what, url, video, folder = asked.way
+        print(json.dumps(measure(what, url, video, asked.rows, Path(folder))))
         return
     rounds: dict[str, list[Figures]] = {"bulk run": [], "bare aiohttp": []}
-    for _ in range(asked.rounds):
-        for what, measured in rounds.items():
+    with tempfile.TemporaryDirectory() as folder:  # a file system is slower when many files were just removed
+        for number, what in itertools.product(range(asked.rounds), rounds):
+            mine = Path(folder, f"{number}-{what}")
+            mine.mkdir()
             with serving() as url:  # a new one, as it keeps what it was asked
-                figures = in_process(what, url, asked.rows)
-            measured.append(figures)
+                figures = in_process(what, url, asked.rows, mine)
+            rounds[what].append(figures)
             print(f"{what:14}", "   ".join(f"{name} {value:,.4g}" for name, value in figures.items()), flush=True)
     medians = {
         what: {name: statistics.median(one[name] for one in measured) for name in measured[0]}

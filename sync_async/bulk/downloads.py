@@ -13,12 +13,14 @@ import attrs
 
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
 from sync_async._loading import in_thread
+from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.contents import size_and_sha
 from sync_async.bulk.keys import output_stem
 from sync_async.bulk.ledger import PAGE_ROWS, Item, Value
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.resources._output import output_of
+from sync_async.transfer.disk import Disk
 from sync_async.transfer.partial_file import PartialFile
 from sync_async.types.generations import Generation
 
@@ -27,6 +29,8 @@ LINK_LIFETIME = 600.0
 TRIES = 8
 FIRST_WAIT, LONGEST_WAIT = 30.0, 1200.0
 """Seconds between the tries of a file, doubled each time: all tries together take more than an hour."""
+BEGUN = 2
+"""Outputs that are begun for each that is fetched at once: the ledger's commit takes as long as a small file."""
 LEAST_FREE = 1024**3
 """Bytes of free space below which nothing is fetched."""
 LOOK_EVERY, FREE_WAIT = 5.0, 30.0
@@ -40,6 +44,7 @@ class _Output:
     item: Item
     state: State
     """Where it stands by now."""
+    path: Path
     job: Generation | None = None
     """The job with its link, while that is young."""
     seen: float = 0.0
@@ -59,13 +64,18 @@ class Downloader:
 
     session: Session
     folder: Path
+    _now: Clock = attrs.field(init=False, factory=clock)
     _waiting: deque[_Output] = attrs.field(init=False, factory=deque)
     _known: set[int] = attrs.field(init=False, factory=set)
     """Rows that are here, so that a page of the ledger brings none twice."""
+    _places: asyncio.Semaphore = attrs.field(
+        init=False, default=attrs.Factory(lambda self: asyncio.Semaphore(self.session.settings.downloads), True)
+    )
+    _disk: Disk = attrs.field(init=False, factory=Disk)
     _is_over: bool = attrs.field(init=False, default=False)
     _next_look: float = attrs.field(init=False, default=0.0)
     active: int = attrs.field(init=False, default=0)
-    """Outputs that are being fetched."""
+    """Outputs that are begun, and fetched in their turn."""
     left: int = attrs.field(init=False, default=0)
     """Outputs that could not be fetched in this session."""
 
@@ -74,10 +84,10 @@ class Downloader:
         path, step = self._path(item), (item.state, State.REMOTE_DONE, known)
         is_begun = item.state is State.SUBMITTED and not self._waiting and self._is_free and not path.exists()
         if is_begun:
-            self.active += 1  # nobody else takes the place while the commit is under way
+            self.active += 1  # nobody else takes its turn while the commit is under way
             step = (item.state, State.DOWNLOADING, {**known, "out_path": path.name})
         await self.session.mark_all(item, [step])
-        output = _Output(item, step[1], job, _now(), is_new=True)
+        output = _Output(item, step[1], path, job, self._now(), is_new=True)
         self._known.add(item.seq)
         if is_begun:
             await self._work(output)
@@ -90,7 +100,9 @@ class Downloader:
         after: Item | None = None
         while page := await self.session.ledger.live({State.REMOTE_DONE, State.DOWNLOADING}, after):
             self._waiting.extend(
-                _Output(attrs.evolve(item, body=b""), item.state) for item in page if item.seq not in self._known
+                _Output(attrs.evolve(item, body=b""), item.state, self._path(item))
+                for item in page
+                if item.seq not in self._known
             )
             self._known.update(item.seq for item in page)
             self._begin_next()
@@ -105,7 +117,7 @@ class Downloader:
 
     @property
     def _is_free(self) -> bool:
-        return not self._is_over and self.active < self.session.settings.downloads
+        return not self._is_over and self.active < BEGUN * self.session.settings.downloads
 
     def end(self) -> None:
         """End, as there is nothing left to fetch."""
@@ -117,7 +129,7 @@ class Downloader:
             self.session.spawn(self._work(self._waiting.popleft()))
 
     async def _work(self, output: _Output) -> None:
-        """Fetch an output; its place is free again before its row is."""
+        """Fetch an output; the next begins before its row is written."""
         try:
             await self._wait_for_space()
             finish = await self._fetch(output)
@@ -129,16 +141,16 @@ class Downloader:
 
     async def _wait_for_space(self) -> None:
         """Wait until there is space; it is looked at now and then, and not for each file."""
-        while not self._is_over and _now() >= self._next_look:
+        while not self._is_over and self._now() >= self._next_look:
             if (await in_thread(shutil.disk_usage, self.folder)).free >= LEAST_FREE:
-                self._next_look = _now() + LOOK_EVERY
+                self._next_look = self._now() + LOOK_EVERY
             else:
                 await asyncio.sleep(FREE_WAIT)
 
     async def _fetch(self, output: _Output) -> Coroutine[Any, Any, None]:
         """Fetch an output, and give what is left to write of it in the ledger."""
         session, item = self.session, output.item
-        path, is_begun = self._path(item), output.state is State.DOWNLOADING
+        path, is_begun = output.path, output.state is State.DOWNLOADING
         if not (is_begun and output.is_new) and path.exists():
             if not is_begun:
                 return self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
@@ -149,9 +161,15 @@ class Downloader:
             await session.mark(item, State.DOWNLOADING, source=output.state, out_path=path.name)
         try:
             download = output_of(
-                session.caller, self._generation(output), lambda _: path, is_new=output.is_new, hashes=True
+                session.caller,
+                self._generation(output),
+                lambda _: path,
+                is_new=output.is_new,
+                hashes=True,
+                disk=self._disk,
             )
-            await download.run()
+            async with self._places:
+                await download.run()
         except (TransferError, ApiError, ApiConnectionError, ArgumentError) as error:
             return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
         return self._finish(item, path, download.size, download.sha)
@@ -160,7 +178,7 @@ class Downloader:
         return self.folder / (item.out_path or file_name(item.item_id))
 
     def _generation(self, output: _Output) -> str | Generation:
-        is_young = output.job is not None and _now() - output.seen < LINK_LIFETIME
+        is_young = output.job is not None and self._now() - output.seen < LINK_LIFETIME
         return output.job if is_young and output.job is not None else output.item.job_id or ""
 
     async def _finish(self, item: Item, path: Path, size: int, sha: str | None) -> None:
@@ -182,7 +200,7 @@ class Downloader:
         if tries == TRIES or code == "output_exists":
             self.left += 1
             return
-        again = _Output(output.item, State.REMOTE_DONE, tries=tries)
+        again = _Output(output.item, State.REMOTE_DONE, output.path, tries=tries)
         asyncio.get_running_loop().call_later(wait, self._again, again)
 
     def _again(self, output: _Output) -> None:
@@ -201,7 +219,3 @@ def _in_the_way(path: Path) -> str:
 
 def _code_of(error: Exception) -> str:
     return getattr(error, "error_code", None) or "download_failed"
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import attrs
 
 from sync_async._errors import NotFoundError
 from sync_async._settings import RequestOptions
+from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.ledger import Item
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.pulse import Pulse
@@ -51,6 +51,7 @@ class Poller:
     session: Session
     ended: Ended
     lost: Lost
+    _now: Clock = attrs.field(init=False, factory=clock)
     _jobs: dict[str, _Followed] = attrs.field(init=False, factory=dict)
     _wake: Pulse = attrs.field(init=False, factory=Pulse)
     _is_over: bool = attrs.field(init=False, default=False)
@@ -80,9 +81,9 @@ class Poller:
         """Follow a job, which holds a slot; one that has ended already is taken over at once."""
         job = item.job_id or ""
         if generation is not None and GENERATION.is_over(generation.status):
-            await self._end(_Followed(item, _now()), generation)
+            await self._end(_Followed(item, self._now()), generation)
             return
-        self._jobs[job] = _Followed(item, _now())
+        self._jobs[job] = _Followed(item, self._now())
         self._waiter.follow(job)
         if len(self._jobs) == 1:
             self._wake.beat()
@@ -106,12 +107,12 @@ class Poller:
                 self.session.spawn(self._end(self._jobs.pop(job.id), job))
 
     async def _end(self, followed: _Followed, job: Generation) -> None:
-        self._pace.note_length(_now() - followed.since)
+        self._pace.note_length(self._now() - followed.since)
         self.session.slots.ended()
         await self.ended(followed.item, job)
 
     async def _look(self, ids: Collection[str], left: float | None) -> Look[Generation]:
-        began, known = _now(), len(ids)
+        began, known = self._now(), len(ids)
         look = await self._list(ids, left)
         for id, error in look.lost.items():
             self._waiter.drop(id)
@@ -135,7 +136,3 @@ class Poller:
     def _looks_a_second(self) -> float:
         reads = self.session.traffic.pacers[Pace.READ].rate / 60
         return READ_SHARE * reads / max(1, requests_for(len(self._jobs)))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

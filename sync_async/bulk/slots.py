@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import attrs
 
+from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.outcome import Outcome, SlotStep
 from sync_async.bulk.pulse import Pulse
 from sync_async.bulk.seeker import CapSeeker, Post
@@ -22,6 +21,7 @@ class Slots:
 
     seeker: CapSeeker
     changed: Pulse
+    _now: Clock = attrs.field(init=False, factory=clock)
     held: int = attrs.field(init=False, default=0)
     in_air: int = attrs.field(init=False, default=0)
     posts: int = attrs.field(init=False, default=0)
@@ -31,12 +31,12 @@ class Slots:
 
     def may_take(self) -> bool:
         """Tell whether a row may be sent that holds no slot."""
-        return self.seeker.may_submit(_now(), self.held, self.in_air)
+        return self.seeker.may_submit(self._now(), self.held, self.in_air)
 
     def wait(self) -> float | None:
         """Give the seconds after which there may be a slot without anything happening; None for never."""
-        wake = self.seeker.wake(_now())
-        return None if wake is None else max(0.0, wake - _now())
+        wake = self.seeker.wake(self._now())
+        return None if wake is None else max(0.0, wake - self._now())
 
     def room(self) -> int:
         """Estimate how many rows may be sent now."""
@@ -46,13 +46,13 @@ class Slots:
 
     def take(self) -> Post:
         """Hold a slot for a create that is being sent."""
-        post = self.seeker.sent(_now(), self.held)
+        post = self.seeker.sent(self._now(), self.held)
         self.held += 1
         return self._sent(post)
 
     def repeat(self) -> Post:
         """Send again a row that holds its slot since its outcome became unclear."""
-        return self._sent(self.seeker.repeated(_now()))
+        return self._sent(self.seeker.repeated(self._now()))
 
     def _sent(self, post: Post) -> Post:
         self.in_air += 1
@@ -61,7 +61,7 @@ class Slots:
 
     def answered(self, post: Post, outcome: Outcome) -> None:
         """Take note of what became of a create."""
-        now, seeker = _now(), self.seeker
+        now, seeker = self._now(), self.seeker
         self.in_air -= 1
         match outcome.slot:
             case SlotStep.ACCEPTED:
@@ -84,13 +84,13 @@ class Slots:
 
     def ended(self) -> None:
         """Take note of a job that was seen to have ended."""
-        self.seeker.finished(_now(), self.held)
+        self.seeker.finished(self._now(), self.held)
         self.held -= 1
         self.changed.beat()
 
     def announced(self, *, before: int, cap: int) -> None:
         """Take note of a cap that the account names and that has changed."""
-        self.seeker.announced(_now(), before=before, cap=cap)
+        self.seeker.announced(self._now(), before=before, cap=cap)
         self.changed.beat()
 
     def limit(self, most: int | None) -> None:
@@ -100,9 +100,5 @@ class Slots:
 
     def looked(self, running: int, began: float) -> None:
         """Take note of a look at all jobs; see `CapSeeker.looked`."""
-        self.seeker.looked(_now(), running, began=began)
+        self.seeker.looked(self._now(), running, began=began)
         self.changed.beat()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

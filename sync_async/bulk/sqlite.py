@@ -16,7 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,11 +48,12 @@ from sync_async.bulk.ledger import (
 from sync_async.bulk.lock import RunLock
 from sync_async.bulk.sqlite_ingest import Intake, take_out
 from sync_async.bulk.sqlite_marks import claim, mark
+from sync_async.bulk.sqlite_moves import mark_together
 from sync_async.bulk.sqlite_reader import LedgerReader
 from sync_async.bulk.sqlite_rows import recount
 from sync_async.bulk.sqlite_run import no_run, open_run
 from sync_async.bulk.sqlite_schema import open_for_writing
-from sync_async.bulk.sqlite_writer import MOST_OPERATIONS, GroupWriter
+from sync_async.bulk.sqlite_writer import MOST_OPERATIONS, GroupWriter, Joint, Transaction
 from sync_async.bulk.states import State
 
 FOLDER = ".syncso"
@@ -232,8 +233,11 @@ class SqliteLedger:
             StateConflictError: A row is not in the state that it is believed to be in, or there is no such way.
             LedgerError: It cannot be written.
         """
-        now_us = self._clock()
-        await self._open_writer().write(lambda transaction: mark(transaction, self.path, changes, now_us))
+        await self._open_writer().write(Joint(self._mark, changes))
+
+    def _mark(self, transaction: Transaction, parts: Sequence[Sequence[Change]]) -> None:
+        mark_all = mark if len(parts) == 1 else mark_together
+        mark_all(transaction, self.path, list(chain.from_iterable(parts)), self._clock())
 
     async def live(
         self, states: Collection[State], after: Item | None = None, limit: int = PAGE_ROWS

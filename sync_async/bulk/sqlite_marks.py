@@ -20,10 +20,11 @@ from sync_async.bulk.states import OF_A_GENERATION, SET_ONCE, TRANSITIONS, State
 
 NEXT = f"SELECT {COLUMNS} FROM item WHERE state = 'ready' AND due_us <= ? ORDER BY rank, due_us, seq LIMIT ?"  # noqa: S608
 CLAIMED = """
-UPDATE item SET state = 'submitting', idem_key = ?, body = ?, body_sha = ?,
-    first_post_us = coalesce(first_post_us, ?)
-WHERE seq = ? AND state = 'ready'
+UPDATE item SET state = 'submitting', idem_key = claimed.key, first_post_us = coalesce(first_post_us, ?)
+FROM (SELECT json_extract(value, '$[0]') AS seq, json_extract(value, '$[1]') AS key FROM json_each(?)) AS claimed
+WHERE item.seq = claimed.seq AND +state = 'ready'
 """
+RENAMED = "UPDATE item SET body = ?, body_sha = ? WHERE seq = ?"
 BEFORE = """
 SELECT state, item_id, generation_no, job_id, frozen, est_micro, cost_micro, past_micro,
     error_code
@@ -57,22 +58,26 @@ def claim(
     assumed_micro: int | None,
 ) -> Claim:
     """Take the next rows that are due, as long as they can be paid for."""
-    connection, claimed, left = transaction.connection, list[Item](), left_micro
+    connection, claimed, left, is_over_budget = transaction.connection, list[Item](), left_micro, False
     for row in connection.execute(NEXT, (now_us, min(n, CLAIM_ROWS))).fetchall():
         item = item_of(path, row)
         if left is not None:
             amount = assumed_micro if item.est_micro is None else item.est_micro
             if amount is None or amount > left:
-                return Claim(items=tuple(claimed), is_over_budget=True)
+                is_over_budget = True
+                break
             left -= amount
         key, body = _purchase(run_id, item)
-        if connection.execute(CLAIMED, (key, body, body_sha(body), now_us, item.seq)).rowcount != 1:
-            raise StateConflictError(path, f"the row {item.item_id!r} left ready while it was claimed")
+        if body is not item.body:
+            connection.execute(RENAMED, (body, body_sha(body), item.seq))
         amounts = (item.est_micro, item.cost_micro, item.past_micro)
         transaction.tally.move(State.READY, amounts, State.SUBMITTING, amounts)
         first = now_us if item.first_post_us is None else item.first_post_us
         claimed.append(attrs.evolve(item, state=State.SUBMITTING, idem_key=key, body=body, first_post_us=first))
-    return Claim(items=tuple(claimed))
+    keys = json.dumps([(item.seq, item.idem_key) for item in claimed])
+    if claimed and connection.execute(CLAIMED, (now_us, keys)).rowcount != len(claimed):
+        raise StateConflictError(path, "a row left ready while it was claimed")
+    return Claim(items=tuple(claimed), is_over_budget=is_over_budget)
 
 
 def _purchase(run_id: str, item: Item) -> tuple[str, bytes]:
@@ -95,13 +100,23 @@ def mark(transaction: Transaction, path: Path, changes: Sequence[Change], now_us
     for change in changes:
         if change.problem is not None:
             raise StateConflictError(path, change.problem)
-        way = STAYS if change.source == change.target else TRANSITIONS[change.source, change.target]
-        if way.starts_generation or change.target == State.READY or not AMOUNTS.isdisjoint(change.values):
-            _apply(transaction, path, change, way, now_us)
-        else:
+        way = way_of(change.source, change.target)
+        if leaves_amounts(change, way):
             _move(transaction, path, change)
+        else:
+            _apply(transaction, path, change, way, now_us)
         if change.target == State.CANCELLED:
             promote_followers(transaction, change.seq)
+
+
+def way_of(source: State, target: State) -> Transition:
+    """Give the way from a state to another; there is one."""
+    return STAYS if source == target else TRANSITIONS[source, target]
+
+
+def leaves_amounts(change: Change, way: Transition) -> bool:
+    """Tell whether a change leaves all amounts of a row as they are, so that they need not be read before."""
+    return not way.starts_generation and change.target != State.READY and AMOUNTS.isdisjoint(change.values)
 
 
 def _before(connection: sqlite3.Connection, path: Path, change: Change) -> _Before:
@@ -167,19 +182,37 @@ def _keep_generation(connection: sqlite3.Connection, change: Change, before: _Be
 
 @functools.cache
 def _statement(source: State, target: State, columns: tuple[str, ...]) -> str:
-    way = STAYS if source == target else TRANSITIONS[source, target]
+    sets, where = what_is_set(source, target, columns, ":"), f"seq = :seq AND {what_is_there(source, target)}"
+    return f"UPDATE item SET {sets} WHERE {where} RETURNING est_micro, cost_micro, past_micro"  # noqa: S608  # columns of the table
+
+
+def what_is_set(source: State, target: State, columns: tuple[str, ...], mark: str) -> str:
+    """Give what a change sets, in SQL.
+
+    Args:
+        source: The state that the row is in.
+        target: The state that it is to have.
+        columns: What is to be written.
+        mark: What stands before the name of a column where its new value is meant.
+    """
+    way = way_of(source, target)
     sets = [f"state = '{target}'"]
-    sets += [
-        f"{name} = coalesce({name}, :{name})" if name in SET_ONCE else f"{name} = :{name}" for name in columns
-    ]
+    for name in columns:
+        value = f"{mark}{name}"
+        sets.append(f"{name} = coalesce(item.{name}, {value})" if name in SET_ONCE else f"{name} = {value}")
     if "body" in columns:
-        sets += [f"frozen = {int(target != State.NEW)}", "body_sha = :body_sha"]
+        sets += [f"frozen = {int(target != State.NEW)}", f"body_sha = {mark}body_sha"]
     if way.attempt != "kept":
         sets.append("attempt = attempt + 1" if way.attempt == "used" else "attempt = 0")
     if way.starts_generation:
         sets.append("generation_no = generation_no + 1")
     cleared = {*way.clears, *(OF_A_GENERATION if way.starts_generation else ())}
     sets += [f"{name} = NULL" for name in sorted(cleared) if name not in columns]
-    unset = f" AND {way.if_unset} IS NULL" if way.if_unset else ""
-    where = f"seq = :seq AND state = '{source}'{unset}"
-    return f"UPDATE item SET {', '.join(sets)} WHERE {where} RETURNING est_micro, cost_micro, past_micro"  # noqa: S608  # columns of the table
+    return ", ".join(sets)
+
+
+def what_is_there(source: State, target: State) -> str:
+    """Give what a row has to be like for a change, in SQL."""
+    unset = way_of(source, target).if_unset
+    # the sign keeps the index of states out of it: the row is found by its number
+    return f"+state = '{source}'" + (f" AND {unset} IS NULL" if unset else "")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from sync_async.bulk.states import State
 
 MOST_OPERATIONS = 512
 """Operations of one commit."""
-PAUSE = 0.005
+PAUSE = 0.01
 """Seconds from one commit to the next, at least: what comes meanwhile shares the next one, as the disk's answer
 and the waking of threads cost as much for one row as for many."""
 
@@ -72,6 +73,23 @@ class Transaction:
 
     connection: sqlite3.Connection
     tally: Tally = attrs.field(factory=Tally)
+
+
+@attrs.frozen(eq=False)
+class Joint:
+    """Work that is done at once for all that are queued side by side.
+
+    Attributes:
+        do: Called with the parts of all of them.
+        part: What this one is about.
+    """
+
+    do: Callable[[Transaction, Sequence[Any]], None]
+    part: Any
+
+    def __call__(self, transaction: Transaction) -> None:
+        """Do it for this one alone."""
+        self.do(transaction, [self.part])
 
 
 @attrs.define(eq=False)
@@ -135,7 +153,7 @@ class GroupWriter:
 
         Args:
             work: Called in the thread, and once more when another one's work of the same commit fails. An error
-                undoes all that it has written, and nothing of the others.
+                undoes all that it has written, and nothing of the others. See `Joint`, too.
             weight: For how many of the operations of a commit it stands.
 
         Raises:
@@ -202,7 +220,7 @@ class GroupWriter:
         transaction = Transaction(self._connection)
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [_Outcome(queued, queued.work(transaction)) for queued in group]
+            outcomes = list(_done(transaction, group))
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -228,3 +246,16 @@ class GroupWriter:
 
         with contextlib.suppress(RuntimeError):  # the loop was closed; all is durable
             self._loop.call_soon_threadsafe(tell_all)
+
+
+def _done(transaction: Transaction, group: Iterable[_Queued]) -> Iterator[_Outcome]:
+    """Do the work of a group, what is joint of it together."""
+    for do, queued in itertools.groupby(
+        group, key=lambda one: one.work.do if isinstance(one.work, Joint) else None
+    ):
+        if do is None:
+            yield from (_Outcome(one, one.work(transaction)) for one in queued)
+        else:
+            together = list(queued)
+            do(transaction, [one.work.part for one in together if isinstance(one.work, Joint)])
+            yield from map(_Outcome, together)

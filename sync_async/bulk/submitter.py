@@ -16,6 +16,7 @@ import attrs
 from sync_async._errors import ApiConnectionError, ApiError, DecodeError, NotFoundError
 from sync_async._request import make_request
 from sync_async._settings import RequestOptions
+from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.ledger import CLAIM_ROWS, Item
 from sync_async.bulk.outcome import (
     CreateAnswer,
@@ -67,9 +68,9 @@ class Purchase:
     unclear_since: float = 0.0
     paid: int = 0
 
-    def tries(self) -> Tries:
+    def tries(self, now: float) -> Tries:
         """Give what it has been through."""
-        age = _now() - self.unclear_since if self.unclear else 0.0
+        age = now - self.unclear_since if self.unclear else 0.0
         return Tries(unsent=self.unsent, unclear=self.unclear, unclear_for=age)
 
 
@@ -89,12 +90,13 @@ class Submitter:
     chance: Callable[[], float] = random.random
     claimed: int = attrs.field(init=False, default=0)
     """Rows that were claimed since the submitter was made."""
+    _now: Clock = attrs.field(init=False, factory=clock)
     _line: deque[Purchase] = attrs.field(init=False, factory=deque)
     _is_over: bool = attrs.field(init=False, default=False)
 
     def recover(self, items: Iterable[Item]) -> None:
         """Take rows up that an earlier process may have sent; the same key and bytes ask what became of them."""
-        self._line.extend(Purchase(item, unclear=1, unclear_since=_now()) for item in items)
+        self._line.extend(Purchase(item, unclear=1, unclear_since=self._now()) for item in items)
         self.session.changed.beat()
 
     def end(self) -> None:
@@ -135,7 +137,7 @@ class Submitter:
             return session.slots.wait()
         if (await session.ledger.counters()).states[State.REMOTE_DONE] >= MOST_UNFETCHED:
             return None
-        return max(session.traffic.wait(Pace.CREATE), session.outage.wait(_now()))
+        return max(session.traffic.wait(Pace.CREATE), session.outage.wait(self._now()))
 
     async def _claim(self) -> bool:
         """Claim the next rows, and tell whether there are any."""
@@ -169,8 +171,8 @@ class Submitter:
         while True:
             sent = post.sent
             answer = await self._send(purchase.item)
-            outcome = outcome_of(answer, purchase.tries(), chance=self.chance())
-            session.outage.note(outcome.finding, _now())
+            outcome = outcome_of(answer, purchase.tries(self._now()), chance=self.chance())
+            session.outage.note(outcome.finding, self._now())
             if outcome.is_rate_refusal:
                 session.traffic.refused(Pace.CREATE, sent, outcome.hint)
             elif outcome.finding is not Finding.NOT_SENT:
@@ -184,7 +186,7 @@ class Submitter:
     async def _turn(self) -> None:
         """Wait until a repeat may be sent: no slot is asked for, since it has one."""
         outage = self.session.outage
-        while (wait := outage.wait(_now())) > 0:  # noqa: ASYNC110  # only time can end it
+        while (wait := outage.wait(self._now())) > 0:  # noqa: ASYNC110  # only time can end it
             await asyncio.sleep(wait)
         await self.session.traffic.turn(Pace.CREATE)
 
@@ -244,7 +246,7 @@ class Submitter:
 
     async def _wait_for_repeat(self, purchase: Purchase, outcome: Outcome, answer: CreateAnswer) -> bool:
         if not purchase.unclear:
-            purchase.unclear_since = _now()
+            purchase.unclear_since = self._now()
             now = self.session.wall_us()
             await self.session.mark(purchase.item, State.SUBMITTING, unclear_us=now)
         purchase.unclear += 1
@@ -283,7 +285,3 @@ class Submitter:
 
 
 _NOT_THERE = NotFoundError()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

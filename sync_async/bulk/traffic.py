@@ -11,6 +11,7 @@ from typing import TypeVar
 import attrs
 
 from sync_async._errors import ApiError, ConcurrencyLimitError, TooManyRequestsError
+from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.pacer import STARTS, Pace, Pacer
 
 T = TypeVar("T")
@@ -41,32 +42,33 @@ class Traffic:
     pacers: dict[Pace, Pacer]
     wall: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
+    _now: Clock = attrs.field(init=False, factory=clock)
     refusals: int = attrs.field(init=False, default=0)
     """Creates that were refused for the rate."""
 
     def wait(self, pace: Pace) -> float:
         """Give the seconds until the next request of a class may be sent; 0 for now."""
-        return self.pacers[pace].wait(_now())
+        return self.pacers[pace].wait(self._now())
 
     def sent(self, pace: Pace) -> None:
         """Take note of a request that is being sent."""
-        self.pacers[pace].sent(_now())
+        self.pacers[pace].sent(self._now())
 
     async def turn(self, pace: Pace) -> float:
         """Wait until a request may be sent, take note of it, and give the time."""
         while (seconds := self.wait(pace)) > 0:  # noqa: ASYNC110  # only time can end it
             await asyncio.sleep(seconds)
         self.sent(pace)
-        return _now()
+        return self._now()
 
     def passed(self, pace: Pace) -> None:
         """Take note of an answer that is no refusal for the rate."""
-        self.pacers[pace].passed(_now())
+        self.pacers[pace].passed(self._now())
 
     def refused(self, pace: Pace, sent: float, hint: float | None) -> None:
         """Take note of a refusal for the rate."""
         self.refusals += pace is Pace.CREATE
-        self.pacers[pace].refused(sent, _now(), hint=hint, wall=self.wall(), chance=self.chance())
+        self.pacers[pace].refused(sent, self._now(), hint=hint, wall=self.wall(), chance=self.chance())
 
     async def ask(self, pace: Pace, call: Callable[[], Awaitable[T]]) -> T:
         """Send a request in its turn.
@@ -86,7 +88,3 @@ class Traffic:
             raise
         self.passed(pace)
         return answer
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

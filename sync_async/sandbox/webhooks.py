@@ -6,6 +6,7 @@ Source: https://sync.so/docs/api-reference/guides/webhooks
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -50,11 +51,16 @@ def is_loopback(url: str) -> bool:
     """Tell whether a URL leads to this machine; nothing is sent to or fetched from others."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        return parts.scheme in ("http", "https") and (
-            host == "localhost" or ipaddress.ip_address(host).is_loopback
-        )
-    except ValueError:  # no URL, or a name instead of an address
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and _is_loopback_host(parts.hostname or "")
+
+
+@functools.lru_cache(maxsize=1_000)
+def _is_loopback_host(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name instead of an address
         return False
 
 

@@ -164,7 +164,7 @@ class World:
 
     def keep(self, thing: Generation | Asset | Batch) -> None:
         """Write the state of a thing to the journal."""
-        self.journal.write(type(thing).__name__.lower(), attrs.asdict(thing))
+        self.journal.write(type(thing).__name__.lower(), attrs.asdict(thing, recurse=False))
 
     def forget_asset(self, asset: Asset) -> None:
         """Delete an asset; its file stays, as generations may be using it."""

@@ -17,10 +17,10 @@ import attrs
 from sync_async import _retry
 from sync_async._errors import DownloadError
 from sync_async._listeners import OnProgress, tell
-from sync_async._loading import in_thread
 from sync_async._response import NoAnswer
 from sync_async._retry import Failure
 from sync_async._transport import Transport, failure_of
+from sync_async.transfer.disk import Disk, Work
 from sync_async.transfer.partial_file import PartialFile, Sent
 from sync_async.transfer.patience import Patience
 from sync_async.types.generations import Generation
@@ -52,6 +52,7 @@ class Download:
         is_new: Whether nobody else can be writing the file, and nothing of it is here: then it need not be
             opened before there is something to write.
         hashes: Whether `sha` is wanted.
+        disk: Where work on files is done: with that of others, when they share it.
     """
 
     transport: Transport
@@ -64,8 +65,10 @@ class Download:
     generation_id: str | None = None
     is_new: bool = False
     hashes: bool = False
+    disk: Disk = attrs.field(factory=Disk)
     _part: PartialFile = attrs.field(
-        init=False, default=attrs.Factory(lambda self: PartialFile(self.to, hashes=self.hashes), True)
+        init=False,
+        default=attrs.Factory(lambda self: PartialFile(self.to, is_new=self.is_new, hashes=self.hashes), True),
     )
     _patience: Patience = attrs.field(
         init=False, default=attrs.Factory(lambda self: Patience(self.transport, f"download of {self.what}"), True)
@@ -110,11 +113,12 @@ class Download:
         if not self._part.is_open:
             self._part.open(self.what)
 
-    def _finish(self) -> None:
+    def _finish(self) -> Path:
         self._begins = self._begins and Sent(of=self._begins.of)  # what is whole needs no notes to go on with
         self._write()
         self._part.finish(overwrite=self.overwrite)
         self._part.close()
+        return self.to.parent
 
     def _write(self) -> None:
         """Bring to the disk what waits for it."""
@@ -234,10 +238,10 @@ class Download:
             raise self._error(answer.host, "get", f"{refusal}{advice}")
         return False
 
-    async def _on_disk(self, work: Callable[[], object]) -> None:
-        """Do work on the disk, in a thread; what the disk refuses names the part."""
+    async def _on_disk(self, work: Work) -> None:
+        """Do work on the disk; what the disk refuses names the part."""
         try:
-            await in_thread(work)
+            await self.disk.do(work)
         except OSError as error:
             raise self._error("this machine", "write", f"{error.strerror or error}") from error
 

@@ -3,6 +3,9 @@
 Beside the destination stand `.<name>.part` and, once the host has told what it sends, `.<name>.part.json`.
 """
 
+# ruff: noqa: PTH105, PTH108, PTH116, PTH118
+# The paths of pathlib take longer to make than the calls that they are made for.
+
 from __future__ import annotations
 
 import contextlib
@@ -17,6 +20,7 @@ import attrs
 from sync_async._errors import ArgumentError
 
 PATH_TYPES = (str, os.PathLike)
+FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
 @attrs.frozen(kw_only=True)
@@ -68,21 +72,30 @@ class PartialFile:
 
     Args:
         to: The destination.
+        is_new: Whether nothing of it is believed to be there: then it is made without a look.
         hashes: Whether `sha` is wanted.
     """
 
-    def __init__(self, to: Path, *, hashes: bool = False) -> None:
+    def __init__(self, to: Path, *, is_new: bool = False, hashes: bool = False) -> None:
         self.to = to
-        self.path = to.with_name(f".{to.name}.part")
-        self._notes = to.with_name(f".{to.name}.part.json")
+        self._is_new = is_new
+        folder, name = os.path.split(to)
+        self._path = os.path.join(folder, f".{name}.part")
+        self._notes = f"{self._path}.json"
         self._handle: int | None = None
         self._hash = hashlib.sha256() if hashes else None
         self._is_hashed = True
         """Whether all that is in the part went through the hash."""
+        self._may_have_notes = True
         self.sent: Sent | None = None
         self.size = 0
         self.sha: str | None = None
         """SHA-256 of the whole file in hexadecimal, once it is whole."""
+
+    @property
+    def path(self) -> Path:
+        """Where the part is."""
+        return Path(self._path)
 
     @property
     def is_open(self) -> bool:
@@ -110,22 +123,39 @@ class PartialFile:
 
     def _held(self) -> tuple[int, int]:
         """Give the handle, and how many bytes are there."""
+        if self._is_new and (handle := self._made()) is not None:
+            self._may_have_notes = False
+            return handle, 0
+        self._is_new = False
         while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            handle = os.open(self._path, FLAGS, 0o666)
             try:
                 _lock(handle, self.to)
                 status = os.fstat(handle)
                 with contextlib.suppress(FileNotFoundError):
-                    if os.path.samestat(self.path.stat(), status):
+                    if os.path.samestat(os.stat(self._path), status):
                         return handle, status.st_size
             except BaseException:
                 os.close(handle)
                 raise
             os.close(handle)  # another download has finished it between our two steps
 
+    def _made(self) -> int | None:
+        """Make the part, and give its handle; None when it is there."""
+        try:
+            handle = os.open(self._path, FLAGS | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return None
+        try:
+            _lock(handle, self.to)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
     def _read_notes(self) -> Sent | None:
         try:
-            return Sent(**json.loads(self._notes.read_bytes()))
+            return Sent(**json.loads(Path(self._notes).read_bytes()))
         except (OSError, ValueError, TypeError):  # none, or half of them: the part cannot be trusted
             return None
 
@@ -138,9 +168,10 @@ class PartialFile:
         self._is_hashed = True
         if self._hash is not None:
             self._hash = hashlib.sha256()
-        self._notes.unlink(missing_ok=True)
+        self._remove_notes()
         if sent.tag is not None:
-            self._notes.write_text(json.dumps(attrs.asdict(sent)), encoding="utf-8")
+            self._may_have_notes = True
+            Path(self._notes).write_text(json.dumps(attrs.asdict(sent)), encoding="utf-8")
 
     def write(self, chunk: bytes) -> None:
         """Write the next bytes."""
@@ -153,7 +184,7 @@ class PartialFile:
             left = left[written:]
 
     def finish(self, *, overwrite: bool) -> None:
-        """Make the part durable, and give it its name.
+        """Make the part durable, and give it its name, which is durable when its folder is.
 
         Raises:
             ArgumentError: A file of this name has appeared meanwhile.
@@ -162,12 +193,15 @@ class PartialFile:
             self.sha = self._hash.hexdigest() if self._is_hashed else self._sha_of_all()
         os.fsync(self._open_handle)
         if overwrite:
-            self.path.replace(self.to)
+            os.replace(self._path, self.to)
         else:
             self._rename_to_new()
-        if self.sent is None or self.sent.tag is not None:
-            self._notes.unlink(missing_ok=True)
-        _sync_folder(self.to.parent)
+        self._remove_notes()
+
+    def _remove_notes(self) -> None:
+        if self._may_have_notes:
+            _remove(self._notes)
+            self._may_have_notes = False
 
     def _sha_of_all(self) -> str:
         with self.path.open("rb") as file:
@@ -175,18 +209,18 @@ class PartialFile:
 
     def _rename_to_new(self) -> None:
         try:
-            os.link(self.path, self.to)  # unlike a rename, it fails where something is
+            os.link(self._path, self.to)  # unlike a rename, it fails where something is
         except FileExistsError as error:
             raise ArgumentError("to", f"{str(self.to)!r} has appeared meanwhile; the part is kept") from error
         except OSError:  # a file system without links
-            self.path.replace(self.to)
+            os.replace(self._path, self.to)
         else:
-            self.path.unlink()
+            os.unlink(self._path)
 
     def forget(self) -> None:
         """Remove what a process has left that was killed when the file just had its name."""
-        self.path.unlink(missing_ok=True)
-        self._notes.unlink(missing_ok=True)
+        _remove(self._path)
+        _remove(self._notes)
 
     def close(self) -> None:
         """Close the part; it stays where it is, unless nothing is in it. Closing twice is fine."""
@@ -218,11 +252,6 @@ def _lock(handle: int, to: Path) -> None:
         return
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable, where a system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
