@@ -24,13 +24,12 @@ from sync_async.transfer.disk import Disk
 from sync_async.transfer.partial_file import PartialFile
 from sync_async.types.generations import Generation
 
+IN_THE_WAY = "output_exists"
 LINK_LIFETIME = 600.0
 """Seconds for which the link of a look is used; later another one is asked for."""
 TRIES = 8
 FIRST_WAIT, LONGEST_WAIT = 30.0, 1200.0
 """Seconds between the tries of a file, doubled each time: all tries together take more than an hour."""
-BEGUN = 2
-"""Outputs that are begun for each that is fetched at once: the ledger's commit takes as long as a small file."""
 LEAST_FREE = 1024**3
 """Bytes of free space below which nothing is fetched."""
 LOOK_EVERY, FREE_WAIT = 5.0, 30.0
@@ -68,32 +67,24 @@ class Downloader:
     _waiting: deque[_Output] = attrs.field(init=False, factory=deque)
     _known: set[int] = attrs.field(init=False, factory=set)
     """Rows that are here, so that a page of the ledger brings none twice."""
-    _places: asyncio.Semaphore = attrs.field(
-        init=False, default=attrs.Factory(lambda self: asyncio.Semaphore(self.session.settings.downloads), True)
-    )
     _disk: Disk = attrs.field(init=False, factory=Disk)
     _is_over: bool = attrs.field(init=False, default=False)
     _next_look: float = attrs.field(init=False, default=0.0)
     active: int = attrs.field(init=False, default=0)
-    """Outputs that are begun, and fetched in their turn."""
+    """Outputs that are being fetched."""
     left: int = attrs.field(init=False, default=0)
     """Outputs that could not be fetched in this session."""
 
     async def completed(self, item: Item, job: Generation, known: dict[str, Value]) -> None:
-        """Take over a row whose job has completed, and what is known of it; one commit may be enough."""
-        path, step = self._path(item), (item.state, State.REMOTE_DONE, known)
-        is_begun = item.state is State.SUBMITTED and not self._waiting and self._is_free and not path.exists()
-        if is_begun:
-            self.active += 1  # nobody else takes its turn while the commit is under way
-            step = (item.state, State.DOWNLOADING, {**known, "out_path": path.name})
-        await self.session.mark_all(item, [step])
-        output = _Output(item, step[1], path, job, self._now(), is_new=True)
+        """Take over a row whose job has completed, and what is known of it; its output is fetched in its turn."""
+        path, known = self._path(item), {**known}
+        target = State.REMOTE_DONE
+        if item.state is State.SUBMITTED and not path.exists():  # one commit less for each row
+            target, known["out_path"] = State.DOWNLOADING, path.name
         self._known.add(item.seq)
-        if is_begun:
-            await self._work(output)
-        else:
-            self._waiting.append(output)
-            self._begin_next()
+        await self.session.mark_all(item, [(item.state, target, known)])
+        self._waiting.append(_Output(item, target, path, job, self._now(), is_new=True))
+        self._begin_next()
 
     async def recover(self) -> None:
         """Take up what an earlier process had not fetched."""
@@ -117,7 +108,7 @@ class Downloader:
 
     @property
     def _is_free(self) -> bool:
-        return not self._is_over and self.active < BEGUN * self.session.settings.downloads
+        return not self._is_over and self.active < self.session.settings.downloads
 
     def end(self) -> None:
         """End, as there is nothing left to fetch."""
@@ -153,7 +144,7 @@ class Downloader:
         path, is_begun = output.path, output.state is State.DOWNLOADING
         if not (is_begun and output.is_new) and path.exists():
             if not is_begun:
-                return self._put_off(output, State.REMOTE_DONE, "output_exists", _in_the_way(path))
+                return self._put_off(output, State.REMOTE_DONE, IN_THE_WAY, _in_the_way(path))
             await in_thread(PartialFile(path).forget)
             # it has its name, so it is whole; but it may not be durable yet
             return self._finish(item, path, *await in_thread(lambda: size_and_sha(path, makes_durable=True)))
@@ -168,9 +159,12 @@ class Downloader:
                 hashes=True,
                 disk=self._disk,
             )
-            async with self._places:
-                await download.run()
-        except (TransferError, ApiError, ApiConnectionError, ArgumentError) as error:
+            await download.run()
+        except ArgumentError as error:
+            if path.exists():  # since the row was written
+                return self._put_off(output, State.DOWNLOADING, IN_THE_WAY, _in_the_way(path))
+            return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
+        except (TransferError, ApiError, ApiConnectionError) as error:
             return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
         return self._finish(item, path, download.size, download.sha)
 
@@ -197,7 +191,7 @@ class Downloader:
         await session.mark(
             output.item, State.REMOTE_DONE, source=source, due_us=due, error_code=code, error=problem
         )
-        if tries == TRIES or code == "output_exists":
+        if tries == TRIES or code == IN_THE_WAY:
             self.left += 1
             return
         again = _Output(output.item, State.REMOTE_DONE, output.path, tries=tries)

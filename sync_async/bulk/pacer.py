@@ -152,9 +152,15 @@ class Pacer:
         """
         if sent <= self._last_refusal:
             return
+        is_again = now - self._last_refusal < MINUTE
         self._last_refusal = now
         self._learn(now)
-        pause = MINUTE - wall % MINUTE + SPREAD * chance if hint is None else min(LONGEST_HOLD, hint)
+        if hint is not None:
+            pause = min(LONGEST_HOLD, hint)
+        elif is_again and self._passed:  # the minutes of the clock are not those that are counted
+            pause = self._passed[0] + MINUTE - now + SPREAD * chance
+        else:
+            pause = MINUTE - wall % MINUTE + SPREAD * chance
         self.hold = max(self.hold, now + pause)
 
     def _learn(self, now: float) -> None:

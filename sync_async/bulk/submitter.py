@@ -135,7 +135,8 @@ class Submitter:
         session = self.session
         if not session.slots.may_take():
             return session.slots.wait()
-        if (await session.ledger.counters()).states[State.REMOTE_DONE] >= MOST_UNFETCHED:
+        states = (await session.ledger.counters()).states
+        if states[State.REMOTE_DONE] + states[State.DOWNLOADING] >= MOST_UNFETCHED:
             return None
         return max(session.traffic.wait(Pace.CREATE), session.outage.wait(self._now()))
 

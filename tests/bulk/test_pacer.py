@@ -175,6 +175,16 @@ def test_without_a_word_it_is_held_until_the_next_minute_and_a_little() -> None:
     assert pacer.wait(2.0) == 35 + 1
 
 
+def test_when_the_next_minute_is_refused_too_it_waits_until_the_oldest_request_is_a_minute_old() -> None:
+    pacer = Pacer(60, 1)
+    pacer.passed(10.0)
+    pacer.passed(30.0)
+    pacer.refused(50.0, 50.0, hint=None, wall=1_700_000_098.0, chance=0.0)  # 58 s into a minute
+    assert pacer.wait(50.0) == pytest.approx(2.0)
+    pacer.refused(52.0, 52.0, hint=None, wall=1_700_000_100.0, chance=0.0)
+    assert pacer.wait(52.0) == pytest.approx(18.0)
+
+
 def test_a_wish_to_wait_for_days_is_asked_again_after_an_hour() -> None:
     pacer = Pacer.of(Pace.CREATE)
     pacer.refused(1.0, 2.0, hint=1e9, wall=0.0, chance=0.0)
