@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from sync_async.bulk.intake import kept_plan, take_in  # noqa: E402
 from sync_async.bulk.ledger import RunSpec  # noqa: E402
-from sync_async.bulk.manifest import read_manifest  # noqa: E402
+from sync_async.bulk.manifest import read_pieces  # noqa: E402
 from sync_async.bulk.plan import Planner  # noqa: E402
 from sync_async.bulk.rows import RowReader  # noqa: E402
 from sync_async.bulk.sqlite import SqliteLedger  # noqa: E402
@@ -91,7 +91,7 @@ def peak_mib() -> float:
 
 async def check(manifest: Path) -> dict[str, float]:
     """Check and count rows, without a ledger."""
-    plan = await Planner(RowReader(manifest.parent), None).plan(read_manifest(manifest))
+    plan = await Planner(RowReader(manifest.parent), None).plan(read_pieces(manifest))
     return {"rows": plan.rows}
 
 

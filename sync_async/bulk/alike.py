@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring  # what `json.dumps` uses for text that need not be ASCII
 from operator import itemgetter
 from typing import Any
@@ -42,7 +42,6 @@ is_plain_address, are_plain_addresses = _matchers(PLAIN_ADDRESS)
 MOST_SHAPES = 1_000
 """Rows of more kinds than that are not alike, and looking for it would be in vain."""
 
-Words = Mapping[str, Any]
 Match = Callable[[str], object]
 WriteBody = Callable[[Mapping[str, Any]], JsonObject]
 """Writes the body of a row's values the long way."""
@@ -54,45 +53,85 @@ class Shape:
     Attributes:
         job: The row that was checked.
         columns: Its columns.
-        body, payload, unnamed: Its bytes with gaps: what is sent, what is hashed to find doubles, and what is
-            hashed for the name of a row that has none.
+        gaps: The columns whose words fill the gaps, in their order.
+        body: The bytes that are sent, with gaps, the last one for the output name.
+        payload: Those that are hashed to find doubles.
+        unnamed: Those that are hashed for the name of a row that has none.
     """
 
-    __slots__ = ("body", "columns", "job", "payload", "unnamed")
+    __slots__ = ("body", "columns", "gaps", "job", "payload", "unnamed")
 
-    def __init__(self, job: Any, columns: Columns, body: str, payload: str, unnamed: str) -> None:
+    def __init__(self, job: Any, columns: Columns, gaps: tuple[str, ...], texts: Sequence[str]) -> None:
         self.job = job
         self.columns = columns
-        self.body = body
-        self.payload = payload
-        self.unnamed = unnamed
+        self.gaps = gaps
+        body, self.payload, self.unnamed = texts
+        self.body = f'{body[:-1]},"outputFileName":"%s"}}'  # it stands at the end, as it does the long way
 
 
-class AlikeRow:
-    """A row that is like a checked one.
+Words = tuple[str, ...]
+"""What fills the gaps of a row, as JSON has it."""
+
+
+class AlikeRows:
+    """Rows side by side, each of which is like a checked one; column by column, as there may be a million.
+
+    Args:
+        numbers: Their lines or rows of the manifest.
+        item_ids: Their names.
+        shapes: What each has in common with a checked one.
+        words: What fills its gaps.
 
     Attributes:
-        number: The line or row of the manifest.
-        item_id: Its name.
-        shape: What it has in common with that one.
-        words: The words for the gaps, as JSON has them.
-        payload: What it asks for, as `keys.payload_sha` gives it.
-        is_double: Whether an earlier row asks for the same.
+        payloads: What each asks for, as `keys.payload_sha` gives it.
+        doubles: The places of those that ask for the same as an earlier row.
     """
 
-    __slots__ = ("is_double", "item_id", "number", "payload", "shape", "words")
+    __slots__ = ("doubles", "item_ids", "numbers", "payloads", "shapes", "words")
 
-    def __init__(self, number: int, item_id: str, shape: Shape, words: Words, payload: bytes) -> None:
-        self.number = number
+    def __init__(
+        self, numbers: Sequence[int], item_ids: Sequence[str], shapes: Sequence[Shape], words: Sequence[Words]
+    ) -> None:
+        self.numbers = numbers
+        self.item_ids = item_ids
+        self.shapes = shapes
+        self.words = words
+        sha256 = hashlib.sha256
+        self.payloads = [
+            sha256((shape.payload % filling).encode()).digest()[:16]
+            for shape, filling in zip(shapes, words, strict=True)
+        ]
+        self.doubles: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def bodies(self, output_names: Sequence[str]) -> list[bytes]:
+        """Write what is sent for each, with plain output names."""
+        return [
+            (shape.body % (*filling, name)).encode()
+            for shape, filling, name in zip(self.shapes, self.words, output_names, strict=True)
+        ]
+
+
+class Alike:
+    """One row that is like a checked one, whose name may be taken."""
+
+    __slots__ = ("item_id", "shape", "words")
+
+    def __init__(self, item_id: str, shape: Shape, words: Words) -> None:
         self.item_id = item_id
         self.shape = shape
         self.words = words
-        self.payload = payload
-        self.is_double = False
 
-    def body(self, output_name: str) -> bytes:
-        """Write the body, with a plain output name; it stands at the end, as it does the long way."""
-        return f'{(self.shape.body % self.words)[:-1]},"outputFileName":"{output_name}"}}'.encode()
+
+def unnamed_ids(shapes: Iterable[Shape], words: Iterable[Words]) -> list[str]:
+    """Name rows that have no names by what they ask for."""
+    sha256 = hashlib.sha256
+    return [
+        f"p-{sha256((shape.unnamed % filling).encode()).hexdigest()[:16]}"
+        for shape, filling in zip(shapes, words, strict=True)
+    ]
 
 
 class Columns:
@@ -141,8 +180,8 @@ class Alikes:
         self._left = MOST_SHAPES
         self._token = secrets.token_hex(12)
 
-    def find(self, rows: Sequence[RawRow]) -> list[AlikeRow | None]:
-        """Give those of the rows that are like one that was checked; their names may be taken."""
+    def find(self, rows: Sequence[RawRow]) -> list[Alike | None]:
+        """Give those of the rows that are like one that was checked."""
         groups = dict[Shape, list[RawRow]]()
         for raw in rows:
             columns = self._columns.get(tuple(raw.values))
@@ -156,7 +195,7 @@ class Alikes:
                 groups.setdefault(shape, []).append(raw)
         if not groups:
             return [None] * len(rows)
-        found = {row.number: row for shape, group in groups.items() for row in _alike(shape, group)}
+        found = {number: row for shape, group in groups.items() for number, row in _alike(shape, group)}
         return [found.get(raw.number) for raw in rows]
 
     def learn(self, raw: RawRow, job: Any, write: WriteBody) -> None:
@@ -192,9 +231,12 @@ class Alikes:
             body = write({**raw.values, **marks})
         except ArgumentError:  # these words are not taken where others are
             return None
-        whole = (frozen_body(body), payload_bytes(body), unnamed_bytes(body, {}))
-        gaps = [found for data in whole if (found := _with_gaps(data.decode(), marks)) is not None]
-        return Shape(job, columns, *gaps) if len(gaps) == len(whole) else None
+        texts = [data.decode() for data in (frozen_body(body), payload_bytes(body), unnamed_bytes(body, {}))]
+        orders = {_order(text, marks) for text in texts}
+        gaps = orders.pop()
+        if gaps is None or orders:
+            return None
+        return Shape(job, columns, gaps, [_with_gaps(text, marks) for text in texts])
 
 
 def _those_with(rows: list[RawRow], column: str, are_plain: Match, is_plain: Match) -> list[RawRow]:
@@ -205,20 +247,17 @@ def _those_with(rows: list[RawRow], column: str, are_plain: Match, is_plain: Mat
     return [raw for raw in rows if type(raw.values[column]) is str and is_plain(raw.values[column])]
 
 
-def _alike(shape: Shape, rows: list[RawRow]) -> Iterator[AlikeRow]:
-    """Make the rows of a shape whose words are plain."""
-    has_name, has_text, payload, sha256 = (
-        shape.columns.has_name,
-        shape.columns.has_text,
-        shape.payload,
-        hashlib.sha256,
-    )
-    for raw in shape.columns.plain(rows):
-        words: Words = raw.values
-        if has_text:
-            words = {**words, TEXT: encode_basestring(words[TEXT])[1:-1]}
-        name = words[NAME] if has_name else f"p-{sha256((shape.unnamed % words).encode()).hexdigest()[:16]}"
-        yield AlikeRow(raw.number, name, shape, words, sha256((payload % words).encode()).digest()[:16])
+def _alike(shape: Shape, rows: list[RawRow]) -> Iterator[tuple[int, Alike]]:
+    """Give the rows of a shape whose words are plain, by their numbers."""
+    gaps, columns = shape.gaps, shape.columns
+    plain = columns.plain(rows)
+    words: list[Words] = [tuple([raw.values[name] for name in gaps]) for raw in plain]
+    if columns.has_text:
+        place = gaps.index(TEXT)
+        words = [(*one[:place], encode_basestring(one[place])[1:-1], *one[place + 1 :]) for one in words]
+    names = [raw.values[NAME] for raw in plain] if columns.has_name else unnamed_ids([shape] * len(plain), words)
+    for raw, name, filling in zip(plain, names, words, strict=True):
+        yield raw.number, Alike(name, shape, filling)
 
 
 def _is_unicode(text: Any) -> bool:
@@ -237,11 +276,16 @@ def unnamed_bytes(body: JsonObject, files: Mapping[str, str]) -> bytes:
     return frozen_body({**body, "files": dict(files)})
 
 
-def _with_gaps(text: str, marks: Mapping[str, str]) -> str | None:
-    """Put gaps where the marks are; None when one of them is not there once."""
+def _order(text: str, marks: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Give the order in which marks stand in a text; None when one of them is not there once."""
+    if any(text.count(mark) != 1 for mark in marks.values()):
+        return None
+    return tuple(sorted(marks, key=lambda name: text.index(marks[name])))
+
+
+def _with_gaps(text: str, marks: Mapping[str, str]) -> str:
+    """Put gaps where the marks are."""
     text = text.replace("%", "%%")
-    for name, mark in marks.items():
-        if text.count(mark) != 1:
-            return None
-        text = text.replace(mark, f"%({name})s")
+    for mark in marks.values():
+        text = text.replace(mark, "%s")
     return text

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 
 import attrs
 
 from sync_async._threads import in_own_thread
-from sync_async.bulk.alike import AlikeRow, Shape
+from sync_async.bulk.alike import AlikeRows, Shape
 from sync_async.bulk.doubles import Doubles
 from sync_async.bulk.expiry import expiry_of
 from sync_async.bulk.keys import payload_sha
-from sync_async.bulk.manifest import RawRow
+from sync_async.bulk.manifest import Piece, RawRow
 from sync_async.bulk.measure import Medium, measure, output_of
 from sync_async.bulk.prices import Prices
 from sync_async.bulk.rows import BulkRow, Problem, RowReader
 
-ROWS_AT_ONCE = 1_000
 USUAL_SECONDS = {
     "sync-3": (120.0, 22.0),
     "lipsync-2": (90.0, 1.0),
@@ -68,7 +66,7 @@ class Faulty:
     problems: list[Problem]
 
 
-Read = BulkRow | AlikeRow | Faulty
+Read = BulkRow | AlikeRows | Faulty
 Contents = Callable[[Collection[Path]], Awaitable[dict[Path, str]]]
 """Gives the SHA-256 of files in hexadecimal."""
 
@@ -104,14 +102,14 @@ class Assessor:
         return self._reader.name_of(raw)
 
     async def assess(
-        self, rows: Iterable[RawRow] | AsyncIterable[RawRow]
-    ) -> AsyncIterator[list[Assessed | AlikeRow | Faulty]]:
+        self, pieces: Iterable[Piece] | AsyncIterable[Piece]
+    ) -> AsyncIterator[list[Assessed | AlikeRows | Faulty]]:
         """Read all rows, many at once; `sample` has what those come to that are like an earlier one.
 
         Raises:
             ApiError, ApiConnectionError: Prices cannot be asked for.
         """
-        async for chunk in self._chunks(rows):
+        async for chunk in self._chunks(pieces):
             files = {path for row in chunk if isinstance(row, BulkRow) for path in row.files.values()}
             if new := files - self._media.keys():
                 await in_own_thread(lambda new=new: self._measure(new))  # type: ignore[misc]
@@ -126,43 +124,30 @@ class Assessor:
             sample = self._samples[shape] = await self._assessed(shape.job, counts=False)
         return sample
 
-    async def _chunks(self, rows: Iterable[RawRow] | AsyncIterable[RawRow]) -> AsyncIterator[list[Read]]:
-        if isinstance(rows, AsyncIterable):
-            waiting: list[RawRow] = []
-            async for raw in rows:
-                waiting.append(raw)
-                if len(waiting) == ROWS_AT_ONCE:
-                    yield await self._read(iter(waiting))
-                    waiting = []
-            rows = waiting
-        left = iter(rows)
-        while chunk := await self._read(left):
+    async def _chunks(self, pieces: Iterable[Piece] | AsyncIterable[Piece]) -> AsyncIterator[list[Read]]:
+        if isinstance(pieces, AsyncIterable):
+            async for piece in pieces:
+                yield await in_own_thread(lambda piece=piece: self._checked(piece))  # type: ignore[misc]
+            return
+        left = iter(pieces)
+        while (chunk := await in_own_thread(lambda: self._next_checked(left))) is not None:
             yield chunk
 
-    async def _read(self, rows: Iterator[RawRow]) -> list[Read]:
-        """Read some rows in a thread, as they may come from a file, and name others."""
-        return await in_own_thread(lambda: self._checked(list(islice(rows, ROWS_AT_ONCE))))
+    def _next_checked(self, pieces: Iterator[Piece]) -> list[Read] | None:
+        """Read some rows, which is work for a thread, as they may come from a file, and name others."""
+        piece = next(pieces, None)
+        return None if piece is None else self._checked(piece)
 
-    def _checked(self, rows: list[RawRow]) -> list[Read]:
+    def _checked(self, piece: Piece) -> list[Read]:
         checked: list[Read] = []
-        for raw, read in zip(rows, self._reader.read_many(rows), strict=True):
-            if type(read) is AlikeRow:
-                self._count += 1
-                read.is_double = self._doubles.first(read.payload, self._count) is not None
+        for read in self._reader.read_piece(piece):
+            if isinstance(read, AlikeRows):
+                read.doubles = self._doubles.first_all(read.payloads, self._count + 1)
+                self._count += len(read)
                 checked.append(read)
             else:
-                checked.append(self._judged(raw, read))
+                checked.append(_judged(*read))
         return checked
-
-    def _judged(self, raw: RawRow, read: BulkRow | AlikeRow | list[Problem]) -> Read:
-        if isinstance(read, list):
-            return Faulty(raw, read)
-        if isinstance(read, AlikeRow):
-            return read
-        if expired := [name for name, expiry in _expiries(read) if expiry <= datetime.now(UTC)]:
-            reason = "its signed address has expired; sign it anew"
-            return Faulty(raw, [Problem(number=read.number, column=name, reason=reason) for name in expired])
-        return read
 
     def _measure(self, paths: Collection[Path]) -> None:
         for path in paths:
@@ -190,6 +175,15 @@ class Assessor:
         if self._prices is None or output.seconds is None or output.fps is None:
             return None
         return await self._prices.of(model, output.seconds, output.fps)
+
+
+def _judged(raw: RawRow, read: BulkRow | list[Problem]) -> Read:
+    if isinstance(read, list):
+        return Faulty(raw, read)
+    if expired := [name for name, expiry in _expiries(read) if expiry <= datetime.now(UTC)]:
+        reason = "its signed address has expired; sign it anew"
+        return Faulty(raw, [Problem(number=read.number, column=name, reason=reason) for name in expired])
+    return read
 
 
 def _expiries(row: BulkRow) -> Iterator[tuple[str, datetime]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
+from collections.abc import Iterable, Sequence
 
 SMALLEST = 1 << 12
 MOST_FILLED = 0.6
@@ -40,6 +42,28 @@ class Doubles:
             self._grow()
         return None
 
+    def first_all(self, payloads: Sequence[bytes], row: int) -> list[int]:
+        """Do as `first` does for rows side by side, and give the places of those that were not the first.
+
+        Args:
+            payloads: Their hashes.
+            row: The number of the first of them.
+        """
+        while self._count + len(payloads) > MOST_FILLED * len(self._marks):
+            self._grow()
+        marks, rows, last, later = self._marks, self._rows, len(self._marks) - 1, list[int]()
+        for place, mark in enumerate(_marks_of(payloads)):
+            filled = mark | FILLED
+            slot = filled & last
+            while (found := marks[slot]) and found != filled:
+                slot = (slot + 1) & last
+            if found:
+                later.append(place)
+            else:
+                marks[slot], rows[slot] = filled, row + place
+        self._count += len(payloads) - len(later)
+        return later
+
     def replace(self, payload: bytes, row: int) -> None:
         """Let another row be the first that asked for a payload."""
         slot, mark = self._slot(payload)
@@ -59,10 +83,19 @@ class Doubles:
         return slot
 
     def _grow(self) -> None:
-        marks, rows = self._marks, self._rows
-        self._marks = array("Q", bytes(16 * len(marks)))
-        self._rows = array("I", bytes(8 * len(marks)))
-        for mark, row in zip(marks, rows, strict=True):
+        marks, rows = array("Q", bytes(16 * len(self._marks))), array("I", bytes(8 * len(self._marks)))
+        last = len(marks) - 1
+        for mark, row in zip(self._marks, self._rows, strict=True):
             if mark:
-                slot = self._free_or_same(mark)
-                self._marks[slot], self._rows[slot] = mark, row
+                slot = mark & last
+                while marks[slot]:
+                    slot = (slot + 1) & last
+                marks[slot], rows[slot] = mark, row
+        self._marks, self._rows = marks, rows
+
+
+def _marks_of(payloads: Iterable[bytes]) -> array[int]:
+    marks = array("Q", b"".join([payload[:8] for payload in payloads]))
+    if sys.byteorder == "big":
+        marks.byteswap()
+    return marks

@@ -10,23 +10,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import attrs
 
-from sync_async.bulk.alike import AlikeRow, Shape
+from sync_async.bulk.alike import AlikeRows
 from sync_async.bulk.assessment import Assessed, Assessor, Faulty
 from sync_async.bulk.budget import micro
 from sync_async.bulk.contents import Contents
 from sync_async.bulk.errors import ManifestError
-from sync_async.bulk.keys import Template, frozen_body, idempotency_key, marked_name, plain_marked_name
+from sync_async.bulk.keys import Template, frozen_body, idempotency_key, marked_name, plain_marked_names
 from sync_async.bulk.ledger import Ledger, NewItem
-from sync_async.bulk.manifest import RawRow, raw_row, read_manifest
+from sync_async.bulk.manifest import ROWS_AT_ONCE, Piece, RawRow, raw_row, read_pieces
 from sync_async.bulk.plan import Plan
 from sync_async.bulk.prices import Prices
 from sync_async.bulk.rows import BulkRow, Problem, RowReader
+from sync_async.bulk.usual_items import Expected, UsualItems
 
 UNDER_WAY = "intake"
 """Where the ledger keeps the number of the first row of an intake that is under way; null when it is complete."""
@@ -74,7 +75,7 @@ async def take_in(
     try:
         with _Problems.open(problems_file) as problems:
             taking = _Taking(assessor, run_id, problems, skip_bad=skip_bad)
-            report = await ledger.ingest(taking.rows(_raw_rows(items)), dedupe=dedupe)
+            report = await ledger.ingest(taking.rows(_pieces(items)), dedupe=dedupe)
         plan = taking.finished(problems_file)
     except BaseException:
         await take_out_unfinished(ledger)
@@ -101,15 +102,19 @@ async def kept_plan(ledger: Ledger) -> Plan | None:
     return Plan.from_json(kept)
 
 
-def _raw_rows(items: Any) -> Iterable[RawRow] | AsyncIterable[RawRow]:
-    return _numbered(items) if isinstance(items, AsyncIterable) else read_manifest(items)
+def _pieces(items: Any) -> Iterable[Piece] | AsyncIterable[Piece]:
+    return _awaited_pieces(items) if isinstance(items, AsyncIterable) else read_pieces(items)
 
 
-async def _numbered(rows: AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[RawRow]:
-    number = 0
+async def _awaited_pieces(rows: AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[list[RawRow]]:
+    number, piece = 0, list[RawRow]()
     async for row in rows:
         number += 1
-        yield raw_row(number, row)
+        piece.append(raw_row(number, row))
+        if len(piece) == ROWS_AT_ONCE:
+            yield piece
+            piece = []
+    yield piece
 
 
 @attrs.define
@@ -152,31 +157,21 @@ class _Taking:
         self._problems = problems
         self._skip_bad = skip_bad
 
-    async def rows(self, raw: Iterable[RawRow] | AsyncIterable[RawRow]) -> AsyncIterator[list[NewItem]]:
+    async def rows(self, pieces: Iterable[Piece] | AsyncIterable[Piece]) -> AsyncIterator[Sequence[NewItem]]:
         """Give the rows as the ledger takes them; none once there are problems, as it would not keep them."""
-        async for chunk in self.assessor.assess(raw):
+        async for chunk in self.assessor.assess(pieces):
             await self.plan.count_all(chunk, self.assessor)
             for row in chunk:
                 if isinstance(row, Faulty):
                     self._problems.write(row)
             if self._skip_bad or not self.plan.problems:
-                yield await self._new_items(chunk)
+                for row in chunk:
+                    yield await self._usual(row) if isinstance(row, AlikeRows) else [self._new_item(row)]
 
-    async def _new_items(self, chunk: Iterable[Assessed | AlikeRow | Faulty]) -> list[NewItem]:
-        items, usual = list[NewItem](), dict[Shape, dict[str, Any]]()
-        for row in chunk:
-            if isinstance(row, AlikeRow):
-                common = usual.get(row.shape)
-                if common is None:
-                    common = usual[row.shape] = _common(await self.assessor.sample(row.shape))
-                item_id = row.item_id
-                body = row.body(plain_marked_name(self._run_id, item_id))
-                items.append(NewItem(item_id=item_id, body=body, payload_sha=row.payload, **common))
-            elif isinstance(row, Faulty):
-                items.append(self._rejected(row))
-            else:
-                items.append(self._new_item(row))
-        return items
+    async def _usual(self, rows: AlikeRows) -> UsualItems:
+        expected = {shape: _expected(await self.assessor.sample(shape)) for shape in set(rows.shapes)}
+        bodies = rows.bodies(plain_marked_names(self._run_id, rows.item_ids))
+        return UsualItems(rows.item_ids, bodies, rows.payloads, [expected[shape] for shape in rows.shapes])
 
     def finished(self, problems_file: Path | None) -> Plan:
         """Give what the rows come to.
@@ -190,7 +185,9 @@ class _Taking:
             raise ManifestError(plan.shown_problems, plan.problems, problems_file)
         return plan
 
-    def _new_item(self, row: Assessed) -> NewItem:
+    def _new_item(self, row: Assessed | Faulty) -> NewItem:
+        if isinstance(row, Faulty):
+            return self._rejected(row)
         job = row.job
         body = job.body
         if "outputFileName" not in body:
@@ -201,7 +198,7 @@ class _Taking:
             body=_template(job, body, row.contents) if job.files else frozen_body(body),
             payload_sha=row.payload,
             is_frozen=not job.files,
-            **_common(row),
+            **attrs.asdict(_expected(row)),
         )
 
     def _rejected(self, row: Faulty) -> NewItem:
@@ -214,10 +211,9 @@ class _Taking:
         )
 
 
-def _common(row: Assessed) -> dict[str, Any]:
-    """Give the columns that rows have in common which are alike."""
+def _expected(row: Assessed) -> Expected:
     price = None if row.price is None else micro(row.price)
-    return {"prio": row.job.priority, "est_micro": price, "predicted_s": row.job_seconds}
+    return Expected(row.job.priority, price, row.job_seconds)
 
 
 def _template(job: BulkRow, body: Mapping[str, Any], contents: Mapping[str, str]) -> bytes:

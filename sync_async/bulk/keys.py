@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -50,11 +50,15 @@ def marked_name(item_id: str, key: str) -> str:
     return f"{output_stem(item_id)[:LONGEST_NAME]}_{mark}"
 
 
-def plain_marked_name(run_id: str, item_id: str) -> str:
-    """Give the output name of a row's first purchase, whose name is plain and no longer than `LONGEST_NAME`."""
-    bits = int.from_bytes(_digest(run_id, item_id, 1)[:MARK_BYTES])
-    mark = PAIRS[bits >> 30] + PAIRS[bits >> 20 & 1023] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
-    return f"{item_id}_{mark}"
+def plain_marked_names(run_id: str, item_ids: Iterable[str]) -> list[str]:
+    """Give the output names of rows' first purchases; their names are plain and no longer than `LONGEST_NAME`."""
+    pairs, sha256, names = PAIRS, hashlib.sha256, list[str]()
+    for item_id in item_ids:
+        digest = sha256(f"syncso-bulk\0{run_id}\0{item_id}\0{1}".encode()).digest()  # as `_digest` has it
+        bits = int.from_bytes(digest[:MARK_BYTES])
+        mark = pairs[bits >> 30] + pairs[bits >> 20 & 1023] + pairs[bits >> 10 & 1023] + pairs[bits & 1023]
+        names.append(f"{item_id}_{mark}")
+    return names
 
 
 def _digest(run_id: str, item_id: str, generation_no: int) -> bytes:

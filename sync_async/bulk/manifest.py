@@ -11,7 +11,8 @@ import gzip
 import io
 import json
 import os
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +20,7 @@ import attrs
 
 from sync_async._errors import ArgumentError, SyncError
 
-ARROW_ROWS = 1000
-"""Rows of Arrow data that are read at once."""
+ROWS_AT_ONCE = 1_000
 LARGEST_CELL = 16 * 1024**2
 
 
@@ -45,8 +45,43 @@ Manifest = str | os.PathLike[str] | Iterable[Mapping[str, Any]] | AsyncIterable[
 """A path, an iterable of mappings, or data with `__arrow_c_stream__` (polars, duckdb, pandas, pyarrow)."""
 
 
+@attrs.define
+class CsvLines:
+    """Lines of a CSV file, not yet taken apart.
+
+    Attributes:
+        header: The columns.
+        lines: The lines; the last row may go on behind them.
+        number: The number of the first.
+    """
+
+    header: Sequence[str]
+    lines: Sequence[str]
+    number: int
+    _file: _CsvFile
+
+    def rows(self) -> Iterator[RawRow]:
+        """Take them apart."""
+        return self._file.rows(self.lines)
+
+
+Piece = CsvLines | list[RawRow]
+"""Rows that are read together."""
+
+
 def read_manifest(manifest: Any) -> Iterator[RawRow]:
-    """Read the rows of a manifest one by one.
+    """Read the rows of a manifest one by one; see `read_pieces`."""
+    pieces = read_pieces(manifest)
+    return (row for piece in pieces for row in rows_of(piece))
+
+
+def rows_of(piece: Piece) -> Iterable[RawRow]:
+    """Give the rows of a piece, before the next piece is asked for."""
+    return piece if isinstance(piece, list) else piece.rows()
+
+
+def read_pieces(manifest: Any) -> Iterator[Piece]:
+    """Read the rows of a manifest, about a thousand at once.
 
     Args:
         manifest: See `Manifest`. A file's form is told by its name: `.csv`, `.jsonl`, `.ndjson`, `.jsonl.gz`,
@@ -59,13 +94,18 @@ def read_manifest(manifest: Any) -> Iterator[RawRow]:
     if isinstance(manifest, str | os.PathLike):
         return _read_file(Path(manifest))
     if hasattr(manifest, "__arrow_c_stream__"):
-        return _from_arrow(_arrow().RecordBatchReader.from_stream(manifest))
+        return _in_pieces(_from_arrow(_arrow().RecordBatchReader.from_stream(manifest)))
     if isinstance(manifest, Mapping) or not isinstance(manifest, Iterable):
         raise ArgumentError("manifest", f"{type(manifest).__name__} is neither a path nor a list of rows")
-    return _from_mappings(manifest)
+    return _in_pieces(_from_mappings(manifest))
 
 
-def _read_file(path: Path) -> Iterator[RawRow]:
+def _in_pieces(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
+    while piece := list(islice(rows, ROWS_AT_ONCE)):
+        yield piece
+
+
+def _read_file(path: Path) -> Iterator[Piece]:
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "does not exist"
         raise ArgumentError("manifest", f"{str(path)!r} {what}")
@@ -73,9 +113,10 @@ def _read_file(path: Path) -> Iterator[RawRow]:
     if form == "csv":
         return _from_csv(path)
     if form in ("jsonl", "ndjson"):
-        return _from_json_lines(path)
+        return _in_pieces(_from_json_lines(path))
     if form == "parquet":
-        return _from_arrow(_arrow("parquet").ParquetFile(path).iter_batches(batch_size=ARROW_ROWS))
+        batches = _arrow("parquet").ParquetFile(path).iter_batches(batch_size=ROWS_AT_ONCE)
+        return _in_pieces(_from_arrow(batches))
     raise ArgumentError(
         "manifest", f"{path.name!r} is of no known form; there are .csv, .jsonl (both also .gz) and .parquet"
     )
@@ -87,23 +128,64 @@ def _opened(path: Path) -> IO[str]:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _from_csv(path: Path) -> Iterator[RawRow]:
+def _from_csv(path: Path) -> Iterator[Piece]:
     csv.field_size_limit(LARGEST_CELL)
     with _opened(path) as file:
-        reader = csv.reader(file, strict=True)
-        header = _header(path, reader)
+        yield from _CsvFile(path, file).pieces()
+
+
+class _CsvFile:
+    """A CSV file on its way: lines are handed out in pieces, or to the reader, which may ask for more."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._file = file
+        self._at_hand: Iterator[str] = iter(())
+        self._line = 0
+        """Lines that were handed out."""
+        self._is_over = False
+        self._reader = csv.reader(self._feed(), strict=True)
+        self._header = _header(path, self._reader)
+
+    def _feed(self) -> Iterator[str]:
+        """Give the lines at hand, and then those that a row needs to its end."""
         while True:
+            line = next(self._at_hand, None) or next(self._file, None)
+            if line is None:
+                return
+            self._line += 1
+            yield line
+
+    def pieces(self) -> Iterator[Piece]:
+        while not self._is_over:
+            lines, trouble = list[str](), None
             try:
-                cells = next(reader)
+                lines.extend(islice(self._file, ROWS_AT_ONCE))  # keeps those before one that cannot be read
+            except UnicodeDecodeError as error:
+                trouble = error
+            before = self._line
+            if lines:
+                yield CsvLines(self._header, lines, before + 1, self)
+            if self._line == before:  # they were read as they are
+                self._line += len(lines)
+            if trouble is not None:
+                yield [RawRow(number=self._line, problem=f"it cannot be read: {trouble}")]
+            self._is_over = self._is_over or trouble is not None or not lines
+
+    def rows(self, lines: Sequence[str]) -> Iterator[RawRow]:
+        """Take lines apart, and what belongs to the last of them."""
+        end = self._line + len(lines)
+        self._at_hand = iter(lines)
+        while self._line < end and not self._is_over:
+            try:
+                cells = next(self._reader)
             except StopIteration:
                 return
             except (csv.Error, UnicodeDecodeError) as error:
-                yield RawRow(number=reader.line_num, problem=f"it cannot be read: {error}")
-                if isinstance(error, UnicodeDecodeError):  # nothing behind it can be, either
-                    return
+                yield RawRow(number=self._line, problem=f"it cannot be read: {error}")
+                self._is_over = isinstance(error, UnicodeDecodeError)  # nothing behind it can be, either
                 continue
             if cells:
-                yield _csv_row(reader.line_num, header, cells)
+                yield row_of_cells(self._line, self._header, cells)
 
 
 def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
@@ -118,7 +200,8 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     return header
 
 
-def _csv_row(number: int, header: list[str], cells: list[str]) -> RawRow:
+def row_of_cells(number: int, header: Sequence[str], cells: Sequence[str]) -> RawRow:
+    """Make a row of the cells of a CSV file."""
     if len(cells) != len(header):
         return RawRow(number=number, problem=f"it has {len(cells)} cells under {len(header)} columns")
     values = dict(zip(header, cells, strict=True))

@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.alike import AlikeRow, Shape
+from sync_async.bulk.alike import AlikeRows, Shape
 from sync_async.bulk.assessment import Assessed, Assessor, Faulty
-from sync_async.bulk.manifest import RawRow
+from sync_async.bulk.manifest import Piece
 from sync_async.bulk.measure import Medium
 from sync_async.bulk.prices import Prices
 from sync_async.bulk.rows import Problem, RowReader
@@ -110,15 +110,14 @@ class Plan:
         expiry = written["first_expiry"] and datetime.fromisoformat(written["first_expiry"])
         return cls(**{name: written[name] for name in NUMBERS}, models=models, first_expiry=expiry)
 
-    async def count_all(self, rows: Iterable[Assessed | AlikeRow | Faulty], assessor: Assessor) -> None:
+    async def count_all(self, rows: Iterable[Assessed | AlikeRows | Faulty], assessor: Assessor) -> None:
         """Count rows, and what is wrong with them."""
         alike: Counter[Shape] = Counter()
         for row in rows:
-            if type(row) is AlikeRow:
-                if row.is_double:
-                    self.doubles += 1
-                else:
-                    alike[row.shape] += 1
+            if isinstance(row, AlikeRows):
+                self.doubles += len(row.doubles)
+                alike.update(row.shapes)
+                alike.subtract(row.shapes[place] for place in row.doubles)
             elif isinstance(row, Assessed):
                 self.count(row)
             elif isinstance(row, Faulty):
@@ -181,14 +180,14 @@ class Planner:
     def __init__(self, reader: RowReader, prices: Prices | None) -> None:
         self._assessor = Assessor(reader, prices)
 
-    async def plan(self, rows: Iterable[RawRow]) -> Plan:
+    async def plan(self, pieces: Iterable[Piece]) -> Plan:
         """Read all rows, and tell what they come to.
 
         Raises:
             ApiError, ApiConnectionError: Prices cannot be asked for.
         """
         plan = Plan()
-        async for chunk in self._assessor.assess(rows):
+        async for chunk in self._assessor.assess(pieces):
             await plan.count_all(chunk, self._assessor)
         plan.files, plan.file_bytes = self._assessor.files, self._assessor.file_bytes
         return plan

@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import functools
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,10 @@ import attrs
 from sync_async._errors import ArgumentError
 from sync_async._generation_body import GenerationArguments
 from sync_async._media import MIME_TYPES, kind_of, mime_type
-from sync_async.bulk.alike import AlikeRow, Alikes, unnamed_bytes
+from sync_async.bulk.alike import AlikeRows, Alikes, unnamed_bytes
 from sync_async.bulk.keys import output_stem
-from sync_async.bulk.manifest import RawRow
+from sync_async.bulk.manifest import CsvLines, Piece, RawRow, rows_of
+from sync_async.bulk.plain_lines import LineReader
 from sync_async.types._model import JsonObject
 from sync_async.types.inputs import Audio, ElevenLabs, Image, Tts, Video
 from sync_async.types.options import GenerationOptions
@@ -75,6 +77,10 @@ class BulkRow:
     files: Mapping[str, Path] = attrs.field(factory=dict)
 
 
+ReadRow = tuple[RawRow, BulkRow | list[Problem]]
+"""A row as it stands in the manifest, and what it is or what is wrong with it."""
+
+
 class RowReader:
     """Turns rows of one manifest into jobs.
 
@@ -89,19 +95,41 @@ class RowReader:
         self._names: set[int] = set()
         self._unnamed: dict[str, int] = {}
         self._alikes = Alikes()
+        self._lines: LineReader | None = None
 
-    def read_many(self, rows: Sequence[RawRow]) -> list[BulkRow | AlikeRow | list[Problem]]:
-        """Give what `read` gives; rows that are like some of an earlier call the short way."""
-        made: list[BulkRow | AlikeRow | list[Problem]] = []
-        for raw, alike in zip(rows, self._alikes.find(rows), strict=True):
-            if alike is not None and self._takes(alike.item_id):
-                made.append(alike)
-                continue
-            read = self.read(raw)
-            if isinstance(read, BulkRow):
-                self._alikes.learn(raw, read, functools.partial(self._body, is_text=raw.is_text))
-            made.append(read)
+    def read_piece(self, piece: Piece) -> list[AlikeRows | ReadRow]:
+        """Give what `read` gives; rows that are like some of an earlier piece the short way."""
+        if isinstance(piece, CsvLines):
+            if self._lines is None:
+                self._lines = LineReader(piece.header, self._alikes)
+            found = self._lines.read(piece)
+            if found is not None and self._takes_all(found.item_ids):
+                numbers = range(piece.number, piece.number + len(piece.lines))
+                return [AlikeRows(numbers, found.item_ids, found.shapes, found.words)]
+        return self._read_many(list(rows_of(piece)))
+
+    def _read_many(self, rows: Sequence[RawRow]) -> list[AlikeRows | ReadRow]:
+        made: list[AlikeRows | ReadRow] = []
+        alikes = zip(rows, self._alikes.find(rows), strict=True)
+        taken = (
+            (raw, alike if alike is not None and self._takes(alike.item_id) else None) for raw, alike in alikes
+        )
+        for is_alike, group in itertools.groupby(taken, key=lambda one: one[1] is not None):
+            if is_alike:
+                numbers, found = zip(
+                    *((raw.number, alike) for raw, alike in group if alike is not None), strict=True
+                )
+                ids, shapes, words = zip(*((one.item_id, one.shape, one.words) for one in found), strict=True)
+                made.append(AlikeRows(numbers, ids, shapes, words))
+            else:
+                made += (self._learned(raw) for raw, _ in group)
         return made
+
+    def _learned(self, raw: RawRow) -> ReadRow:
+        read = self.read(raw)
+        if isinstance(read, BulkRow):
+            self._alikes.learn(raw, read, functools.partial(self._body, is_text=raw.is_text))
+        return raw, read
 
     def read(self, raw: RawRow) -> BulkRow | list[Problem]:
         """Give the job of a row, or all that is wrong with it."""
@@ -127,6 +155,14 @@ class RowReader:
         if name in self._names:
             return False
         self._names.add(name)
+        return True
+
+    def _takes_all(self, stems: Sequence[str]) -> bool:
+        """Take plain stems, unless one of them, or one that differs in case only, is taken: then none is."""
+        names = set(map(hash, "\n".join(stems).lower().split("\n")))
+        if len(names) < len(stems) or not self._names.isdisjoint(names):
+            return False
+        self._names |= names
         return True
 
     def name_of(self, raw: RawRow) -> str:
@@ -188,10 +224,10 @@ class RowReader:
 
     def _file(self, kind: str, given: Path) -> Path:
         path = given if given.is_absolute() else self._base / given
+        if path.is_dir():
+            raise ArgumentError(kind, f"{str(path)!r} is a directory")
         try:
             size = path.stat().st_size
-            if path.is_dir():
-                raise ArgumentError(kind, f"{str(path)!r} is a directory")
             with path.open("rb"):
                 pass
         except FileNotFoundError:
@@ -200,6 +236,8 @@ class RowReader:
             raise ArgumentError(kind, f"there is no file {str(path)!r}{hint}") from None
         except OSError as error:
             raise ArgumentError(kind, f"{str(path)!r} cannot be read: {error.strerror}") from error
+        except ValueError as error:  # a name that no file can have
+            raise ArgumentError(kind, f"{str(path)!r} cannot be read: {error}") from error
         if not 0 < size <= LARGEST_FILE:
             raise ArgumentError(kind, f"{str(path)!r} " + ("is empty" if not size else "has more than 5 GiB"))
         found = kind_of(mime_type(path.name, kind) or "")

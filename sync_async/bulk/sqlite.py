@@ -188,7 +188,7 @@ class SqliteLedger:
         intake = Intake(self.path, self._clock(), dedupe=dedupe)
         report = IngestReport()
         chunks = _chunks(rows)
-        chunk: list[NewItem] = await anext(chunks, [])
+        chunk: list[Sequence[NewItem]] = await anext(chunks, [])
         while chunk:  # while one is written the next is read
             taking = asyncio.ensure_future(self._take(intake, chunk))
             try:
@@ -198,7 +198,7 @@ class SqliteLedger:
             report.add(taking.result())
         return report
 
-    async def _take(self, intake: Intake, chunk: list[NewItem]) -> IngestReport:
+    async def _take(self, intake: Intake, chunk: list[Sequence[NewItem]]) -> IngestReport:
         return await self._open_writer().write(
             lambda transaction: intake.take(transaction, chunk), weight=MOST_OPERATIONS
         )
@@ -395,21 +395,24 @@ class SqliteLedger:
         return self._writer
 
 
-async def _chunks(rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]]) -> AsyncIterator[list[NewItem]]:
+async def _chunks(
+    rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]],
+) -> AsyncIterator[list[Sequence[NewItem]]]:
     """Read rows chunk by chunk; those of a plain iterable in a thread, as it may read a file."""
     if isinstance(rows, AsyncIterable):
-        chunk: list[NewItem] = []
-        async for some in rows:
-            chunk += some
-            if len(chunk) >= INGEST_ROWS:
+        chunk, count = list[Sequence[NewItem]](), 0
+        async for part in rows:
+            chunk.append(part)
+            count += len(part)
+            if count >= INGEST_ROWS:
                 yield chunk
-                chunk = []
+                chunk, count = [], 0
         if chunk:
             yield chunk
         return
     left = iter(rows)
-    while chunk := await in_own_thread(lambda: _next_chunk(left)):
-        yield chunk
+    while some := await in_own_thread(lambda: _next_chunk(left)):
+        yield [some]
 
 
 def _next_chunk(rows: Iterator[NewItem]) -> list[NewItem]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 
 import attrs
@@ -17,6 +18,7 @@ from sync_async.bulk.keys import body_sha
 from sync_async.bulk.ledger import IngestReport, NewItem
 from sync_async.bulk.sqlite_writer import Transaction
 from sync_async.bulk.states import State
+from sync_async.bulk.usual_items import Expected, UsualItems
 
 INSERT = """
 INSERT INTO item (seq, item_id, prio, state, body, frozen, body_sha, payload_sha, dedupe_of, est_micro,
@@ -76,8 +78,8 @@ class Intake:
         self._added: dict[int, tuple[NewItem, int | None]] = {}
         """Rows that are yet to be written, with those that they follow, by their numbers."""
 
-    def take(self, transaction: Transaction, rows: Sequence[NewItem]) -> IngestReport:
-        """Take in a chunk.
+    def take(self, transaction: Transaction, parts: Sequence[Sequence[NewItem]]) -> IngestReport:
+        """Take in a chunk, which consists of parts.
 
         Raises:
             ManifestChangedError: A row was changed after it was sent.
@@ -87,38 +89,49 @@ class Intake:
         if not self._begin:
             last = connection.execute("SELECT max(seq) FROM item").fetchone()[0] or 0
             self._begin = self._next = last + 1
-        known = self._known(connection, rows)
-        usual = 0
+        known = self._known(connection, list(chain.from_iterable(map(_names_of, parts))))
+        for part in parts:
+            if isinstance(part, UsualItems) and not known and not self._has_doubles(connection, part):
+                self._add_all(transaction, part, report)
+            else:
+                self._take_rows(transaction, part, known, report)
+        self._flush(connection)
+        return report
+
+    def _has_doubles(self, connection: sqlite3.Connection, rows: UsualItems) -> bool:
+        """Tell whether some of the rows ask for what an earlier one asks for; the others have asked by then."""
+        return self._dedupe and bool(self._asked(connection).first_all(rows.payloads, self._next))
+
+    def _add_all(self, transaction: Transaction, rows: UsualItems, report: IngestReport) -> None:
+        """Add rows that are new, frozen, and no doubles."""
+        self._flush(transaction.connection)
+        _insert(transaction.connection, _packed_columns(self._next, rows), rows.item_ids)
+        self._next += len(rows)
+        report.added += len(rows)
+        transaction.tally.states[State.READY] = transaction.tally.states.get(State.READY, 0) + len(rows)
+
+    def _take_rows(
+        self, transaction: Transaction, rows: Iterable[NewItem], known: Mapping[str, _Known], report: IngestReport
+    ) -> None:
         for row in rows:
-            found = known.get(row.item_id) if known else None
+            found = known.get(row.item_id)
             if found is not None:
                 self._meet(transaction, row, found, report)
                 continue
-            leader = self._leader(connection, row, self._next)
+            leader = self._leader(transaction.connection, row, self._next)
             self._added[self._next] = row, leader
             self._next += 1
-            if leader is None and row.is_frozen and row.problem is None:
-                usual += 1
-            else:
-                _count(transaction, report, row, leader)
-        report.added += usual
-        transaction.tally.states[State.READY] = transaction.tally.states.get(State.READY, 0) + usual
-        self._flush(connection)
-        return report
+            _count(transaction, report, row, leader)
 
     def _flush(self, connection: sqlite3.Connection) -> None:
         if not self._added:
             return
         added, self._added = self._added, {}
-        try:
-            connection.execute(INSERT, _packed(added, self._now_us))
-        except sqlite3.IntegrityError as error:
-            raise _twice(_item_that_is_there(connection, [row for row, _ in added.values()])) from error
+        _insert(connection, _packed(added, self._now_us), [row.item_id for row, _ in added.values()])
 
-    def _known(self, connection: sqlite3.Connection, rows: Sequence[NewItem]) -> dict[str, _Known]:
-        names = {row.item_id for row in rows}
-        if len(names) < len(rows):
-            listed = [row.item_id for row in rows]
+    def _known(self, connection: sqlite3.Connection, listed: Sequence[str]) -> dict[str, _Known]:
+        names = set(listed)
+        if len(names) < len(listed):
             raise _twice(next(name for name in listed if listed.count(name) > 1))
         if self._begin == 1:  # the run was empty
             return {}
@@ -162,9 +175,8 @@ class Intake:
         """Find the earlier row that asks for the same, if there is one that can lead."""
         if not self._dedupe or row.problem is not None:
             return None
-        if self._doubles is None:
-            self._doubles = _doubles_in(connection)
-        first = self._doubles.first(row.payload_sha, seq)
+        doubles = self._asked(connection)
+        first = doubles.first(row.payload_sha, seq)
         if first is None or first == seq:
             return None
         if first in self._added:
@@ -174,9 +186,15 @@ class Intake:
             (first, row.payload_sha),
         ).fetchone()
         if found is None:
-            self._doubles.replace(row.payload_sha, seq)
+            doubles.replace(row.payload_sha, seq)
             return None
         return first
+
+    def _asked(self, connection: sqlite3.Connection) -> Doubles:
+        """Give what the rows ask for that may be followed."""
+        if self._doubles is None:
+            self._doubles = _doubles_in(connection)
+        return self._doubles
 
 
 def take_out(transaction: Transaction, path: Path, first: int) -> int:
@@ -247,6 +265,31 @@ def _packed(added: Mapping[int, tuple[NewItem, int | None]], now_us: int) -> dic
     return {"first": next(iter(added)), "rows": text, "bodies": b"".join(bodies), "hashes": b"".join(hashes)}
 
 
+def _packed_columns(first: int, rows: UsualItems) -> dict[str, object]:
+    """Write usual rows as the statement takes them."""
+    bodies, sha256 = rows.bodies, hashlib.sha256
+    sizes = list(map(len, bodies))
+    tails = {expected: _tail(expected) for expected in set(rows.expected)}
+    columns = [
+        (name, begin, size, *tails[expected])
+        for name, begin, size, expected in zip(
+            rows.item_ids, accumulate(sizes, initial=1), sizes, rows.expected, strict=False
+        )
+    ]
+    hashes = chain.from_iterable(
+        (sha256(body).digest(), sha) for body, sha in zip(bodies, rows.payloads, strict=True)
+    )
+    text = json.dumps(columns, ensure_ascii=False, allow_nan=False)
+    return {"first": first, "rows": text, "bodies": b"".join(bodies), "hashes": b"".join(hashes)}
+
+
+def _tail(expected: Expected) -> tuple[object, ...]:
+    """Give the columns behind a row's name and body, without those that stay empty."""
+    if not expected.prio and expected.est_micro is None:
+        return (expected.predicted_s,)
+    return (expected.predicted_s, expected.prio, None, None, None, expected.est_micro)
+
+
 def _unusual(row: NewItem, leader: int | None, now_us: int) -> tuple[object, ...]:
     code, error = row.problem or (None, None)
     return (
@@ -289,11 +332,22 @@ def _doubles_in(connection: sqlite3.Connection) -> Doubles:
     return doubles
 
 
-def _item_that_is_there(connection: sqlite3.Connection, rows: Sequence[NewItem]) -> str:
-    for row in rows:
-        if connection.execute("SELECT 1 FROM item WHERE item_id = ?", (row.item_id,)).fetchone():
-            return row.item_id
+def _insert(connection: sqlite3.Connection, packed: Mapping[str, object], item_ids: Sequence[str]) -> None:
+    try:
+        connection.execute(INSERT, packed)
+    except sqlite3.IntegrityError as error:
+        raise _twice(_item_that_is_there(connection, item_ids)) from error
+
+
+def _item_that_is_there(connection: sqlite3.Connection, item_ids: Sequence[str]) -> str:
+    for item_id in item_ids:
+        if connection.execute("SELECT 1 FROM item WHERE item_id = ?", (item_id,)).fetchone():
+            return item_id
     raise AssertionError  # no other rule of the table can be broken
+
+
+def _names_of(rows: Sequence[NewItem]) -> Iterable[str]:
+    return rows.item_ids if isinstance(rows, UsualItems) else (row.item_id for row in rows)
 
 
 def _twice(item_id: str) -> ArgumentError:

@@ -57,14 +57,14 @@ class AsyncBulk(Resource):
             print(plan.rows, plan.price, plan.problems)
         """
         with imports.under_way():
-            from sync_async.bulk.manifest import read_manifest
+            from sync_async.bulk.manifest import read_pieces
             from sync_async.bulk.opening import base_of
             from sync_async.bulk.plan import Planner
             from sync_async.bulk.prices import Prices
             from sync_async.bulk.rows import RowReader
 
         reader = RowReader(base_of(items, base), defaults)
-        return await Planner(reader, Prices(self._caller) if prices else None).plan(read_manifest(items))
+        return await Planner(reader, Prices(self._caller) if prices else None).plan(read_pieces(items))
 
     async def open(
         self,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync_async.bulk.alike import AlikeRow
-from sync_async.bulk.keys import frozen_body, idempotency_key, marked_name, payload_sha, plain_marked_name
-from sync_async.bulk.manifest import RawRow, raw_row
+from sync_async.bulk.alike import AlikeRows
+from sync_async.bulk.keys import frozen_body, idempotency_key, marked_name, payload_sha, plain_marked_names
+from sync_async.bulk.manifest import Piece, RawRow, raw_row
 from sync_async.bulk.rows import BulkRow, RowReader
 
 RUN = "a-run"
@@ -77,10 +77,6 @@ def outcome(read: Any) -> Any:
     """Write what became of a row in one form, whichever way it went."""
     if isinstance(read, list):
         return [(problem.number, problem.column, problem.reason) for problem in read]
-    if isinstance(read, AlikeRow):
-        assert not read.shape.job.files
-        body = read.body(plain_marked_name(RUN, read.item_id))
-        return (read.number, read.item_id, read.shape.job.priority, body, read.payload)
     try:
         payload, body = payload_sha(read.body), read.body
         if "outputFileName" not in body:
@@ -96,13 +92,30 @@ def both_ways(
 ) -> tuple[list[Any], list[Any], int]:
     """Read rows the short way where there is one, and the long way; and tell how many there was one for."""
     base = Path(__file__).parent
-    reader = RowReader(base, defaults)
-    short = [
-        read for place in range(0, len(raw), at_once) for read in reader.read_many(raw[place : place + at_once])
-    ]
+    pieces: list[Piece] = [raw[place : place + at_once] for place in range(0, len(raw), at_once)]
+    short, took_short = the_short_way(RowReader(base, defaults), pieces)
     long = RowReader(base, defaults)
-    took_short = sum(isinstance(read, AlikeRow) for read in short)
-    return [outcome(read) for read in short], [outcome(long.read(row)) for row in raw], took_short
+    return short, [outcome(long.read(row)) for row in raw], took_short
+
+
+def the_short_way(reader: RowReader, pieces: Iterable[Piece]) -> tuple[list[Any], int]:
+    """Give what became of rows, and how many of them went the short way."""
+    outcomes, took_short = list[Any](), 0
+    for piece in pieces:
+        for read in reader.read_piece(piece):
+            if isinstance(read, AlikeRows):
+                outcomes += outcomes_of(read)
+                took_short += len(read)
+            else:
+                outcomes.append(outcome(read[1]))
+    return outcomes, took_short
+
+
+def outcomes_of(rows: AlikeRows) -> list[Any]:
+    assert not any(shape.job.files for shape in rows.shapes)
+    bodies = rows.bodies(plain_marked_names(RUN, rows.item_ids))
+    priorities = [shape.job.priority for shape in rows.shapes]
+    return list(zip(rows.numbers, rows.item_ids, priorities, bodies, rows.payloads, strict=True))
 
 
 def numbered(values: Iterable[dict[str, Any]]) -> list[RawRow]:
@@ -179,10 +192,10 @@ def test_values_that_are_equal_and_of_other_types_are_not_alike() -> None:
 def test_a_manifest_whose_rows_are_all_of_their_own_kind_keeps_few_of_them() -> None:
     reader = RowReader(Path())
     values = [row(number, **{"options.temperature": number / 9e4}) for number in range(1_500)]
-    made = reader.read_many(numbered(values))
-    assert all(isinstance(read, BulkRow) for read in made)
+    made = reader.read_piece(numbered(values))
+    assert not any(isinstance(read, AlikeRows) for read in made)
     kept = sum(len(columns.shapes) for columns in reader._alikes._columns.values())
     assert kept <= 1_000
-    last = made[-1]
+    _, last = made[-1]
     assert isinstance(last, BulkRow)
     assert last.body["options"] == {"temperature": 1_499 / 9e4}

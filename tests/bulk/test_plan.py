@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sync_async import AsyncSync
-from sync_async.bulk.manifest import read_manifest
+from sync_async.bulk.manifest import read_pieces
 from sync_async.bulk.measure import Medium, measure, output_of
 from sync_async.bulk.plan import Plan, Planner
 from sync_async.bulk.prices import ASKED_BEFORE_COMPUTING, Prices
@@ -37,7 +37,7 @@ async def prices(sandbox: AsyncSandbox) -> AsyncIterator[Prices]:
 
 
 async def plan(rows: list[dict[str, Any]], prices: Prices | None = None) -> Plan:
-    return await Planner(RowReader(SAMPLES), prices).plan(read_manifest(rows))
+    return await Planner(RowReader(SAMPLES), prices).plan(read_pieces(rows))
 
 
 def row(**change: Any) -> dict[str, Any]:

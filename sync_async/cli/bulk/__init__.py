@@ -12,7 +12,7 @@ import typer
 
 from sync_async import ArgumentError, AsyncSync
 from sync_async.bulk.ledger import Order
-from sync_async.bulk.manifest import read_manifest
+from sync_async.bulk.manifest import read_pieces
 from sync_async.bulk.plan import POSTS_PER_MINUTE, Plan, Planner
 from sync_async.bulk.results import ItemResult, RunStatus
 from sync_async.bulk.rows import RowReader
@@ -279,7 +279,7 @@ def doctor(
 
 async def _plan(manifest: Path, defaults: dict[str, str], *, prices: bool) -> Plan:
     if not prices:  # no key is needed for that
-        return await Planner(RowReader(manifest.parent, defaults), None).plan(read_manifest(manifest))
+        return await Planner(RowReader(manifest.parent, defaults), None).plan(read_pieces(manifest))
     async with AsyncSync() as client:
         return await client.bulk.plan(manifest, defaults=defaults)
 
