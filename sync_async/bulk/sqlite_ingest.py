@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import attrs
 
 from sync_async._errors import ArgumentError
+from sync_async.bulk import sqlite_columns
 from sync_async.bulk.doubles import Doubles
 from sync_async.bulk.errors import ManifestChangedError, StateConflictError
 from sync_async.bulk.keys import body_sha
 from sync_async.bulk.ledger import IngestReport, NewItem
 from sync_async.bulk.sqlite_writer import Transaction
 from sync_async.bulk.states import State
-from sync_async.bulk.usual_items import Expected, UsualItems
+from sync_async.bulk.usual_items import UsualItems
 
 INSERT = """
 INSERT INTO item (seq, item_id, prio, state, body, frozen, body_sha, payload_sha, dedupe_of, est_micro,
@@ -91,21 +92,24 @@ class Intake:
             self._begin = self._next = last + 1
         known = self._known(connection, list(chain.from_iterable(map(_names_of, parts))))
         for part in parts:
-            if isinstance(part, UsualItems) and not known and not self._has_doubles(connection, part):
+            if isinstance(part, UsualItems) and not known and self._are_usual(connection, part):
                 self._add_all(transaction, part, report)
             else:
                 self._take_rows(transaction, part, known, report)
         self._flush(connection)
         return report
 
-    def _has_doubles(self, connection: sqlite3.Connection, rows: UsualItems) -> bool:
-        """Tell whether some of the rows ask for what an earlier one asks for; the others have asked by then."""
-        return self._dedupe and bool(self._asked(connection).first_all(rows.payloads, self._next))
+    def _are_usual(self, connection: sqlite3.Connection, rows: UsualItems) -> bool:
+        """Tell whether none of some rows asks for what an earlier one asks for; all of them have asked by then."""
+        if not sqlite_columns.are_narrow(rows):
+            return False
+        return not (self._dedupe and self._asked(connection).first_all(rows.payloads, self._next))
 
     def _add_all(self, transaction: Transaction, rows: UsualItems, report: IngestReport) -> None:
         """Add rows that are new, frozen, and no doubles."""
         self._flush(transaction.connection)
-        _insert(transaction.connection, _packed_columns(self._next, rows), rows.item_ids)
+        connection, first = transaction.connection, self._next
+        _insert(connection, lambda: sqlite_columns.insert(connection, first, rows), rows.item_ids)
         self._next += len(rows)
         report.added += len(rows)
         transaction.tally.states[State.READY] = transaction.tally.states.get(State.READY, 0) + len(rows)
@@ -127,7 +131,8 @@ class Intake:
         if not self._added:
             return
         added, self._added = self._added, {}
-        _insert(connection, _packed(added, self._now_us), [row.item_id for row, _ in added.values()])
+        names = [row.item_id for row, _ in added.values()]
+        _insert(connection, lambda: connection.execute(INSERT, _packed(added, self._now_us)), names)
 
     def _known(self, connection: sqlite3.Connection, listed: Sequence[str]) -> dict[str, _Known]:
         names = set(listed)
@@ -265,31 +270,6 @@ def _packed(added: Mapping[int, tuple[NewItem, int | None]], now_us: int) -> dic
     return {"first": next(iter(added)), "rows": text, "bodies": b"".join(bodies), "hashes": b"".join(hashes)}
 
 
-def _packed_columns(first: int, rows: UsualItems) -> dict[str, object]:
-    """Write usual rows as the statement takes them."""
-    bodies, sha256 = rows.bodies, hashlib.sha256
-    sizes = list(map(len, bodies))
-    tails = {expected: _tail(expected) for expected in set(rows.expected)}
-    columns = [
-        (name, begin, size, *tails[expected])
-        for name, begin, size, expected in zip(
-            rows.item_ids, accumulate(sizes, initial=1), sizes, rows.expected, strict=False
-        )
-    ]
-    hashes = chain.from_iterable(
-        (sha256(body).digest(), sha) for body, sha in zip(bodies, rows.payloads, strict=True)
-    )
-    text = json.dumps(columns, ensure_ascii=False, allow_nan=False)
-    return {"first": first, "rows": text, "bodies": b"".join(bodies), "hashes": b"".join(hashes)}
-
-
-def _tail(expected: Expected) -> tuple[object, ...]:
-    """Give the columns behind a row's name and body, without those that stay empty."""
-    if not expected.prio and expected.est_micro is None:
-        return (expected.predicted_s,)
-    return (expected.predicted_s, expected.prio, None, None, None, expected.est_micro)
-
-
 def _unusual(row: NewItem, leader: int | None, now_us: int) -> tuple[object, ...]:
     code, error = row.problem or (None, None)
     return (
@@ -332,9 +312,9 @@ def _doubles_in(connection: sqlite3.Connection) -> Doubles:
     return doubles
 
 
-def _insert(connection: sqlite3.Connection, packed: Mapping[str, object], item_ids: Sequence[str]) -> None:
+def _insert(connection: sqlite3.Connection, insert: Callable[[], object], item_ids: Sequence[str]) -> None:
     try:
-        connection.execute(INSERT, packed)
+        insert()
     except sqlite3.IntegrityError as error:
         raise _twice(_item_that_is_there(connection, item_ids)) from error
 

@@ -80,7 +80,7 @@ SETTINGS: tuple[tuple[str, str | int, str | int], ...] = (
     ("foreign_keys", "ON", 1),
     ("busy_timeout", BUSY_MS, BUSY_MS),
     ("temp_store", "MEMORY", 2),
-    ("cache_size", -65536, -65536),  # KiB
+    ("cache_size", -32768, -32768),  # KiB
     ("mmap_size", 0, 0),
     ("journal_size_limit", LARGEST_WAL, LARGEST_WAL),
 )

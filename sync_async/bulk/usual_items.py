@@ -10,9 +10,9 @@ import attrs
 from sync_async.bulk.ledger import NewItem
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Expected:
-    """What is expected of a row.
+    """What is expected of a row, the same object for those of which the same is expected.
 
     Attributes:
         prio: Those with a higher one go first.

@@ -81,7 +81,7 @@ async def setting(ledger: SqliteLedger, name: str) -> Any:
         ("foreign_keys", 1),
         ("busy_timeout", 30_000),
         ("temp_store", 2),
-        ("cache_size", -65536),
+        ("cache_size", -32768),
         ("mmap_size", 0),
         ("application_id", 0x73426C6B),
         ("user_version", 1),
