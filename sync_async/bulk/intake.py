@@ -171,7 +171,8 @@ class _Taking:
     async def _usual(self, rows: AlikeRows) -> UsualItems:
         expected = {shape: _expected(await self.assessor.sample(shape)) for shape in set(rows.shapes)}
         bodies = rows.bodies(plain_marked_names(self._run_id, rows.item_ids))
-        return UsualItems(rows.item_ids, bodies, rows.payloads, [expected[shape] for shape in rows.shapes])
+        expectations = [expected[shape] for shape in rows.shapes]
+        return UsualItems(rows.item_ids, bodies, rows.payloads, expectations, are_first=not rows.doubles)
 
     def finished(self, problems_file: Path | None) -> Plan:
         """Give what the rows come to.
@@ -198,6 +199,7 @@ class _Taking:
             body=_template(job, body, row.contents) if job.files else frozen_body(body),
             payload_sha=row.payload,
             is_frozen=not job.files,
+            is_first=not row.is_double,
             **attrs.asdict(_expected(row)),
         )
 

@@ -86,6 +86,7 @@ class NewItem:
         est_micro: What it is expected to cost, or None.
         predicted_s: Seconds that its job is expected to take, or None.
         problem: Code and text of what is wrong with it, for a row that is only listed.
+        is_first: Whether it is known that no earlier row of the same intake asks for the same.
     """
 
     item_id: str
@@ -96,6 +97,7 @@ class NewItem:
     est_micro: int | None = None
     predicted_s: float | None = None
     problem: tuple[str, str] | None = None
+    is_first: bool = False
 
     @property
     def state(self) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import sqlite3
 import time
@@ -46,6 +47,7 @@ from sync_async.bulk.ledger import (
     RunSpec,
 )
 from sync_async.bulk.lock import RunLock
+from sync_async.bulk.sqlite_columns import Part, packed
 from sync_async.bulk.sqlite_ingest import Intake, take_out
 from sync_async.bulk.sqlite_marks import claim, mark
 from sync_async.bulk.sqlite_moves import mark_together
@@ -188,7 +190,7 @@ class SqliteLedger:
         intake = Intake(self.path, self._clock(), dedupe=dedupe)
         report = IngestReport()
         chunks = _chunks(rows)
-        chunk: list[Sequence[NewItem]] = await anext(chunks, [])
+        chunk: list[Part] = await anext(chunks, [])
         while chunk:  # while one is written the next is read
             taking = asyncio.ensure_future(self._take(intake, chunk))
             try:
@@ -198,7 +200,7 @@ class SqliteLedger:
             report.add(taking.result())
         return report
 
-    async def _take(self, intake: Intake, chunk: list[Sequence[NewItem]]) -> IngestReport:
+    async def _take(self, intake: Intake, chunk: list[Part]) -> IngestReport:
         return await self._open_writer().write(
             lambda transaction: intake.take(transaction, chunk), weight=MOST_OPERATIONS
         )
@@ -395,9 +397,7 @@ class SqliteLedger:
         return self._writer
 
 
-async def _chunks(
-    rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]],
-) -> AsyncIterator[list[Sequence[NewItem]]]:
+async def _chunks(rows: Iterable[NewItem] | AsyncIterable[Sequence[NewItem]]) -> AsyncIterator[list[Part]]:
     """Read rows chunk by chunk; those of a plain iterable in a thread, as it may read a file."""
     if isinstance(rows, AsyncIterable):
         chunk, count = list[Sequence[NewItem]](), 0
@@ -405,10 +405,10 @@ async def _chunks(
             chunk.append(part)
             count += len(part)
             if count >= INGEST_ROWS:
-                yield chunk
+                yield await in_own_thread(functools.partial(packed, chunk))
                 chunk, count = [], 0
         if chunk:
-            yield chunk
+            yield packed(chunk)
         return
     left = iter(rows)
     while some := await in_own_thread(lambda: _next_chunk(left)):

@@ -12,11 +12,11 @@ from pathlib import Path
 import attrs
 
 from sync_async._errors import ArgumentError
-from sync_async.bulk import sqlite_columns
 from sync_async.bulk.doubles import Doubles
 from sync_async.bulk.errors import ManifestChangedError, StateConflictError
 from sync_async.bulk.keys import body_sha
 from sync_async.bulk.ledger import IngestReport, NewItem
+from sync_async.bulk.sqlite_columns import PackedItems, Part
 from sync_async.bulk.sqlite_writer import Transaction
 from sync_async.bulk.states import State
 from sync_async.bulk.usual_items import UsualItems
@@ -79,7 +79,7 @@ class Intake:
         self._added: dict[int, tuple[NewItem, int | None]] = {}
         """Rows that are yet to be written, with those that they follow, by their numbers."""
 
-    def take(self, transaction: Transaction, parts: Sequence[Sequence[NewItem]]) -> IngestReport:
+    def take(self, transaction: Transaction, parts: Sequence[Part]) -> IngestReport:
         """Take in a chunk, which consists of parts.
 
         Raises:
@@ -92,27 +92,34 @@ class Intake:
             self._begin = self._next = last + 1
         known = self._known(connection, list(chain.from_iterable(map(_names_of, parts))))
         for part in parts:
-            if isinstance(part, UsualItems) and not known and self._are_usual(connection, part):
-                self._add_all(transaction, part, report)
-            else:
+            if not isinstance(part, PackedItems):
                 self._take_rows(transaction, part, known, report)
+            elif known or self._has_doubles(connection, part.rows):
+                self._take_rows(transaction, part.rows, known, report)
+            else:
+                self._add_all(transaction, part, report)
         self._flush(connection)
         return report
 
-    def _are_usual(self, connection: sqlite3.Connection, rows: UsualItems) -> bool:
-        """Tell whether none of some rows asks for what an earlier one asks for; all of them have asked by then."""
-        if not sqlite_columns.are_narrow(rows):
+    def _has_doubles(self, connection: sqlite3.Connection, rows: UsualItems) -> bool:
+        """Tell whether some rows ask for what an earlier one asks for; all of them have asked by then."""
+        if not self._dedupe or (rows.are_first and self._is_told):
             return False
-        return not (self._dedupe and self._asked(connection).first_all(rows.payloads, self._next))
+        return bool(self._asked(connection).first_all(rows.payloads, self._next))
 
-    def _add_all(self, transaction: Transaction, rows: UsualItems, report: IngestReport) -> None:
+    @property
+    def _is_told(self) -> bool:
+        """Whether the run was empty, and it was told of each row so far that it is the first to ask."""
+        return self._begin == 1 and self._doubles is None
+
+    def _add_all(self, transaction: Transaction, part: PackedItems, report: IngestReport) -> None:
         """Add rows that are new, frozen, and no doubles."""
-        self._flush(transaction.connection)
-        connection, first = transaction.connection, self._next
-        _insert(connection, lambda: sqlite_columns.insert(connection, first, rows), rows.item_ids)
-        self._next += len(rows)
-        report.added += len(rows)
-        transaction.tally.states[State.READY] = transaction.tally.states.get(State.READY, 0) + len(rows)
+        connection, first, count = transaction.connection, self._next, len(part.rows)
+        self._flush(connection)
+        _insert(connection, lambda: part.insert(connection, first), part.rows.item_ids)
+        self._next += count
+        report.added += count
+        transaction.tally.states[State.READY] = transaction.tally.states.get(State.READY, 0) + count
 
     def _take_rows(
         self, transaction: Transaction, rows: Iterable[NewItem], known: Mapping[str, _Known], report: IngestReport
@@ -178,7 +185,7 @@ class Intake:
 
     def _leader(self, connection: sqlite3.Connection, row: NewItem, seq: int) -> int | None:
         """Find the earlier row that asks for the same, if there is one that can lead."""
-        if not self._dedupe or row.problem is not None:
+        if not self._dedupe or row.problem is not None or (row.is_first and self._is_told):
             return None
         doubles = self._asked(connection)
         first = doubles.first(row.payload_sha, seq)
@@ -198,6 +205,7 @@ class Intake:
     def _asked(self, connection: sqlite3.Connection) -> Doubles:
         """Give what the rows ask for that may be followed."""
         if self._doubles is None:
+            self._flush(connection)
             self._doubles = _doubles_in(connection)
         return self._doubles
 
@@ -326,8 +334,8 @@ def _item_that_is_there(connection: sqlite3.Connection, item_ids: Sequence[str])
     raise AssertionError  # no other rule of the table can be broken
 
 
-def _names_of(rows: Sequence[NewItem]) -> Iterable[str]:
-    return rows.item_ids if isinstance(rows, UsualItems) else (row.item_id for row in rows)
+def _names_of(part: Part) -> Iterable[str]:
+    return part.rows.item_ids if isinstance(part, PackedItems) else (row.item_id for row in part)
 
 
 def _twice(item_id: str) -> ArgumentError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import overload
 
 import attrs
@@ -34,12 +35,25 @@ class UsualItems(Sequence[NewItem]):
         bodies: The bytes to send.
         payloads: What they ask for, as `keys.payload_sha` gives it.
         expected: What is expected of each.
+        are_first: Whether it is known of all that no earlier row of the same intake asks for the same.
     """
 
     item_ids: Sequence[str]
     bodies: Sequence[bytes]
     payloads: Sequence[bytes]
     expected: Sequence[Expected]
+    are_first: bool = False
+
+    @classmethod
+    def joined(cls, parts: Sequence[UsualItems]) -> UsualItems:
+        """Join what lies side by side."""
+        return cls(
+            list(chain.from_iterable(part.item_ids for part in parts)),
+            list(chain.from_iterable(part.bodies for part in parts)),
+            list(chain.from_iterable(part.payloads for part in parts)),
+            list(chain.from_iterable(part.expected for part in parts)),
+            are_first=all(part.are_first for part in parts),
+        )
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -61,4 +75,5 @@ class UsualItems(Sequence[NewItem]):
             prio=expected.prio,
             est_micro=expected.est_micro,
             predicted_s=expected.predicted_s,
+            is_first=self.are_first,
         )
