@@ -13,8 +13,10 @@ import attrs
 
 from sync_async._loading import in_thread
 
-AT_ONCE = 2
-"""Threads at work: a large file that is made durable holds up no small ones."""
+AT_ONCE, MOST_AT_ONCE = 2, 16
+"""Threads at work on a fast disk, and on a slow one or beside large files."""
+SLOW = 0.02
+"""Seconds after which what waits is not left to the threads at work."""
 
 Work = Callable[[], Path | None]
 """Does something with a file, and gives the folder in which it has got its name, if it has."""
@@ -24,6 +26,7 @@ Work = Callable[[], Path | None]
 class _Queued:
     work: Work
     done: asyncio.Future[None]
+    is_through: bool = False
     error: BaseException | None = None
 
 
@@ -36,9 +39,9 @@ class Disk:
     """
 
     _waiting: deque[_Queued] = attrs.field(init=False, factory=deque)
-    _at_work: int = attrs.field(init=False, default=0)
-    _tasks: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
-    """So that they are not collected."""
+    _at_work: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
+    _taken: float = attrs.field(init=False, default=0.0)
+    """When a thread was last to take up what was waiting."""
 
     async def do(self, work: Work) -> None:
         """Do something; a cancelled call waits until it is through, unless it has not begun.
@@ -49,11 +52,7 @@ class Disk:
         loop = asyncio.get_running_loop()
         queued = _Queued(work, loop.create_future())
         self._waiting.append(queued)
-        if self._at_work < AT_ONCE:
-            self._at_work += 1
-            task = loop.create_task(self._go_on())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._begin()
         try:
             await asyncio.shield(queued.done)
         except asyncio.CancelledError:
@@ -65,19 +64,47 @@ class Disk:
         if queued.error is not None:
             raise queued.error
 
+    def _begin(self) -> None:
+        """Wake one more thread, when there is work for it."""
+        loop, count = asyncio.get_running_loop(), len(self._at_work)
+        now = loop.time()
+        most = MOST_AT_ONCE if now - self._taken > SLOW else AT_ONCE
+        if self._waiting and count < most:
+            self._taken = now
+            task = loop.create_task(self._go_on())
+            self._at_work.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        self._begin()  # for what came meanwhile
+
     async def _go_on(self) -> None:
         """Do what is waiting, and what comes meanwhile."""
+        group: list[_Queued] = []
         try:
             while self._waiting:
-                group = list(self._waiting)
-                self._waiting.clear()
-                try:
-                    await in_thread(_do_all, group)
-                finally:  # a cancelled one waits until its thread is through
-                    for queued in group:
-                        queued.done.set_result(None)
-        finally:
-            self._at_work -= 1
+                group = self._take()
+                await in_thread(_do_all, group)
+                _tell(group)
+        except BaseException as error:  # no thread was to be had, or the loop ends
+            _tell(group, error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _take(self) -> list[_Queued]:
+        group = list(self._waiting)
+        self._waiting.clear()
+        self._taken = asyncio.get_running_loop().time()
+        return group
+
+
+def _tell(group: list[_Queued], error: BaseException | None = None) -> None:
+    for queued in group:
+        if not queued.is_through:
+            queued.error = error
+        if not queued.done.done():
+            queued.done.set_result(None)
 
 
 async def _through(done: asyncio.Future[None]) -> None:
@@ -97,6 +124,7 @@ def _do_all(group: list[_Queued]) -> None:
         else:
             if folder is not None:
                 folders.add(folder)
+        queued.is_through = True
     for folder in folders:
         _sync(folder)
 
