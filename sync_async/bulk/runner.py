@@ -110,9 +110,6 @@ class Runner:
                 await self.settler.finish()
         except BaseExceptionGroup as errors:
             raise first_of(errors) from errors
-        finally:
-            if self.is_prepared:
-                self.listeners.remove(self.settler.listen)
         await self.timeline.write()
         await self._keep(learned)
         return self.session.halt
@@ -175,7 +172,7 @@ class Runner:
         self.reconciler = Reconciler(session, self.poller, self.submitter.recover)
         self.timeline = Timeline(session, self.poller)
         self.settler = Settler(session)
-        self.listeners.append(self.settler.listen)
+        session.ended = self.settler.note
         self.is_prepared = True
         if self._is_stopped:
             self.stop()

@@ -81,6 +81,7 @@ class Session:
         spawn: Starts a task that ends with the run, and ends the run when it fails.
         changed: Beats whenever a row or a slot has changed.
         listeners: Told of what happens.
+        ended: Told of each job that is over, and where its row stands.
         wall_us: Gives microseconds since 1970.
         halt: Why nothing more is bought, None while rows are bought.
     """
@@ -93,6 +94,7 @@ class Session:
     spawn: Callable[[Coroutine[Any, Any, Any]], object]
     changed: Pulse
     listeners: list[Listener] = attrs.field(factory=list)
+    ended: Callable[[int, State, str], object] = lambda _seq, _state, _job: None
     wall_us: Callable[[], int] = lambda: time.time_ns() // 1000
     outage: Outage = attrs.field(factory=Outage)
     quota: RepeatQuota = attrs.field(factory=RepeatQuota)
@@ -137,6 +139,10 @@ class Session:
         await self.ledger.mark(
             [Change(seq=item.seq, source=source, target=target, values=values) for source, target, values in steps]
         )
+        _, last, values = steps[-1]
+        job = values.get("job_id", item.job_id)
+        if last in OF_ENDED_JOBS and isinstance(job, str):
+            self.ended(item.seq, last, job)
         for source, target, values in steps if self.listeners else ():
             if source != target:
                 self.tell("item", seq=item.seq, id=item.item_id, state=target.value, **_told(item, values))
@@ -148,6 +154,7 @@ class Session:
             listener(event, fields)
 
 
+OF_ENDED_JOBS = frozenset({State.DONE, State.FAILED, State.REJECTED})
 TOLD = {"job_id": "job", "error_code": "code", "error": "error", "out_path": "path"}
 """Columns of a row that are told, and what they are called then."""
 

@@ -37,7 +37,6 @@ PATIENCE = 5.0
 MOST_WAITING = 10_000
 """Jobs that wait; of those before them the estimates stay."""
 TRIES = 3
-ENDED = frozenset({State.DONE, State.FAILED, State.REJECTED})
 
 log = logging.getLogger("syncso")
 
@@ -69,10 +68,10 @@ class Settler:
         """Whether the server does not tell costs at all."""
         return self._refusals >= TRIES
 
-    def listen(self, event: str, fields: Mapping[str, Any]) -> None:
+    def note(self, seq: int, state: State, job: str) -> None:
         """Take note of a job that is over."""
-        if event == "item" and "job" in fields and fields["state"] in ENDED and not self.is_refused:
-            self._waiting.append(_Job(fields["seq"], State(fields["state"]), fields["job"]))
+        if not self.is_refused:
+            self._waiting.append(_Job(seq, state, job))
             self._news.beat()
 
     async def run(self) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LINK = Endpoint[str]("GET", "/v2/generations/{id}/download", Repeat.SAFE, answer=Answer.TEXT)
 
 
+_transfer: Any = None
+
+
 def output_of(caller: Caller, generation: str | Generation, to: Callable[[str], Path], **more: Any) -> Download:
     """Prepare the download of an output.
 
@@ -33,22 +36,28 @@ def output_of(caller: Caller, generation: str | Generation, to: Callable[[str], 
     Raises:
         ArgumentError: The generation has no output.
     """
-    with imports.under_way():
-        from sync_async.transfer.download import Download, name_of_output
-
+    transfer = _transfer or _import_transfer()
     id = checked_generation_id("generation", generation)
     known = generation if isinstance(generation, Generation) else None
     if known is not None and known.status != "COMPLETED":
         raise ArgumentError("generation", f"it is {known.status} and has no output; wait until it is COMPLETED")
-    return Download(
+    return transfer.Download(  # type: ignore[no-any-return]
         transport=caller.transport,
         what=id,
         url=None if known is None else known.output_url,
         fresh=lambda: _fresh_link(caller, id),
-        to=to(name_of_output(known or id)),
+        to=to(transfer.name_of_output(known or id)),
         generation_id=id,
         **more,
     )
+
+
+def _import_transfer() -> Any:
+    global _transfer  # noqa: PLW0603  # the gate for forks takes longer than the import of what is there
+    with imports.under_way():
+        from sync_async.transfer import download
+    _transfer = download
+    return download
 
 
 async def _fresh_link(caller: Caller, id: str) -> str:
