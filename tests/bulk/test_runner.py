@@ -384,6 +384,39 @@ def test_outputs_that_do_not_arrive_are_asked_for_again_and_never_bought_again(t
     virtually(tmp_path, test)
 
 
+def test_a_file_that_appears_when_its_output_was_about_to_come_is_left_as_it_is(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        file = bench.folder / "row-1.mp4"
+
+        def write(_: str, fields: dict[str, Any]) -> None:
+            if fields.get("state") == "downloading" and fields["id"] == "row-1":
+                file.write_bytes(b"somebody's own")
+
+        async with bench.ledger(row(1), row(2)) as ledger:
+            runner = bench.runner(ledger)
+            runner.listeners.append(write)
+            assert await runner.run() is None
+            rows = await results(ledger)
+        assert file.read_bytes() == b"somebody's own"
+        assert [result.item.state for result in rows] == [State.REMOTE_DONE, State.DONE]
+        assert rows[0].item.error_code == "output_exists"
+
+    virtually(tmp_path, test)
+
+
+def test_a_part_that_somebody_left_does_not_get_into_an_output(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        (bench.folder / ".row-1.mp4.part").write_bytes(b"other bytes")
+        (bench.folder / ".row-1.mp4.part.json").write_text('{"of": "another job", "tag": "x", "total": 99}')
+        _, rows = await bench.work(row(1), row(2))
+        assert_all_is_well(bench, rows)
+        one, other = ((bench.folder / f"row-{number}.mp4").read_bytes() for number in (1, 2))
+        assert one == other
+        assert not list(bench.folder.glob(".row-*"))
+
+    virtually(tmp_path, test)
+
+
 def test_a_file_in_the_way_is_left_as_it_is(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         (tmp_path / "row-1.mp4").write_bytes(b"somebody's own")
