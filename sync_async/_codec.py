@@ -2,21 +2,21 @@
 
 Decoding is strict where a wrong value would pass for a right one (a number where text belongs, a time that
 is none) and open where the API may grow: unknown fields are kept, unknown words of an enumeration and
-unknown kinds of input pass through. A second, slower converter explains what the fast one refused.
+unknown kinds of input pass through. cattrs says how each type is read and written; the objects themselves are
+read by a loop over what came, which knows the way to a wrong field and does nothing for a field that is absent.
 """
 
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import attrs
 from cattrs import Converter
-from cattrs.cols import list_structure_factory
-from cattrs.errors import AttributeValidationNote, BaseValidationError, IterableValidationNote
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from sync_async.types._model import ApiObject, JsonObject, is_wire_field, wire_name, wire_time
 from sync_async.types.batches import BatchResponse, CreateBatchResponse, ValidationResponse
@@ -24,8 +24,14 @@ from sync_async.types.inputs import Audio, Image, Input, OtherInput, Tts, Video
 
 T = TypeVar("T")
 
-REFUSALS = (TypeError, ValueError, KeyError, BaseValidationError)
-"""What a converter raises for a value that does not fit."""
+Read = Callable[[Any, Any], Any]
+"""A hook of cattrs: a JSON value and the type that it is to become, to a value of that type."""
+
+REFUSALS = (TypeError, ValueError)
+"""What a reader raises for a value that does not fit."""
+
+ABSENT: Any = object()
+"""Stands where a field that has no plain default was not sent."""
 
 INPUT_KINDS: dict[str, type[ApiObject]] = {"video": Video, "image": Image, "audio": Audio, "text": Tts}
 
@@ -49,39 +55,33 @@ def decode(value: Any, shape: type[T]) -> T:
         WrongShapeError: The value cannot be that; the error names the path to the first wrong field.
     """
     try:
-        return _fast().structure(value, shape)
+        made: T = _reader(shape)(value, shape)  # type: ignore[arg-type]  # a type is hashable
     except REFUSALS as refusal:
-        raise explain(value, shape, refusal) from None
+        raise _at("$", refusal) from None
+    return made
 
 
 def encode(model: ApiObject) -> JsonObject:
     """Make a data class into its wire form, without the fields that are unset."""
-    wire: JsonObject = _fast().unstructure(model)
+    wire: JsonObject = _converter().unstructure(model)
     return wire
 
 
-def explain(value: Any, shape: Any, refusal: Exception) -> WrongShapeError:
-    """Find out which field made the fast converter refuse a value."""
-    try:
-        _explaining().structure(value, shape)
-    except REFUSALS as error:
-        path, cause = _first_fault(error, "$")
-        return WrongShapeError(path, "is missing" if isinstance(cause, KeyError) else str(cause))
-    return WrongShapeError("$", str(refusal))
+def _at(step: str, refusal: Exception) -> WrongShapeError:
+    """Say in which part of a larger value a refusal arose."""
+    if isinstance(refusal, WrongShapeError):
+        return WrongShapeError(step + refusal.path, refusal.problem)
+    return WrongShapeError(step, str(refusal))
 
 
 @functools.cache
-def _fast() -> Converter:
-    return _make_converter(detailed=False)
+def _reader(shape: Any) -> Read:
+    return _converter().get_structure_hook(shape)
 
 
 @functools.cache
-def _explaining() -> Converter:
-    return _make_converter(detailed=True)
-
-
-def _make_converter(*, detailed: bool) -> Converter:
-    converter = Converter(detailed_validation=detailed)
+def _converter() -> Converter:
+    converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(int, _whole_number)
@@ -89,14 +89,13 @@ def _make_converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_unstructure_hook(datetime, wire_time)
     converter.register_structure_hook_func(_is_word, _text)
-    converter.register_structure_hook_func(_is_optional_word, _optional_text)
     converter.register_structure_hook_factory(_is_optional, lambda shape: _optional(shape, converter))
     converter.register_structure_hook_factory(lambda t: t == Input, lambda _: _input(converter))
     converter.register_structure_hook_func(
         lambda t: t == CreateBatchResponse, functools.partial(_batch_answer, converter)
     )
-    converter.register_structure_hook_func(_is_list, _listing(converter))
-    converter.register_structure_hook_factory(_is_api_object, lambda cls: _structure_object(cls, converter))
+    converter.register_structure_hook_factory(_is_list, lambda shape: _list_reader(shape, converter))
+    converter.register_structure_hook_factory(_is_api_object, lambda cls: _object_reader(cls, converter))
     converter.register_unstructure_hook_factory(_is_api_object, lambda cls: _unstructure_object(cls, converter))
     return converter
 
@@ -117,19 +116,8 @@ def _is_word(shape: Any) -> bool:
     )
 
 
-def _is_optional_word(shape: Any) -> bool:
-    parts = get_args(shape)
-    return type(None) in parts and all(part in (str, type(None)) or _is_word(part) for part in parts)
-
-
 def _text(value: Any, _: Any) -> str:
     if type(value) is str:
-        return value
-    raise TypeError(_not("text", value))
-
-
-def _optional_text(value: Any, _: Any) -> str | None:
-    if value is None or type(value) is str:
         return value
     raise TypeError(_not("text", value))
 
@@ -166,15 +154,20 @@ def _time(value: Any, _: Any) -> datetime:
 
 
 def _is_optional(shape: Any) -> bool:
-    parts = get_args(shape)
-    return len(parts) == 2 and type(None) in parts and not _is_optional_word(shape)  # noqa: PLR2004
+    return type(None) in get_args(shape)
 
 
-def _optional(shape: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    """Look the hook of the other part up once, and not for each value."""
-    (part,) = (part for part in get_args(shape) if part is not type(None))
-    structure = converter.get_structure_hook(part)
-    return lambda value, _: None if value is None else structure(value, part)
+def _present(shape: Any) -> Any:
+    """Give the type that an optional one has when it is not None."""
+    parts = tuple(part for part in get_args(shape) if part is not type(None))
+    return functools.reduce(operator.or_, parts)
+
+
+def _optional(shape: Any, converter: Converter) -> Read:
+    """Look the hook of the present value up once, and not for each value."""
+    part = _present(shape)
+    read: Read = converter.get_structure_hook(part)
+    return lambda value, _: None if value is None else read(value, part)
 
 
 def _input(converter: Converter) -> Callable[[Any, Any], ApiObject]:
@@ -201,46 +194,130 @@ def _batch_answer(converter: Converter, value: Any, _: Any) -> ApiObject:
     return converter.structure(value, ValidationResponse if dry_run else BatchResponse)
 
 
-def _listing(converter: Converter) -> Callable[[Any, Any], list[Any]]:
-    make = functools.cache(lambda shape: list_structure_factory(shape, converter))
+def _list_reader(shape: Any, converter: Converter) -> Read:
+    (part,) = get_args(shape)
+    read: Read = converter.get_structure_hook(part)
 
-    def structure(value: Any, shape: Any) -> list[Any]:
+    def read_list(value: Any, _: Any) -> list[Any]:
         if type(value) is not list:  # text is iterable, too, and would become a list of letters
             raise TypeError(_not("a list", value))
-        items: list[Any] = make(shape)(value, shape)
-        return items
+        try:
+            return [read(item, part) for item in value]
+        except REFUSALS as refusal:
+            raise _at(f"[{_first_refused(value, part, read)}]", refusal) from None
 
-    return structure
+    return read_list
 
 
-def _structure_object(cls: type[ApiObject], converter: Converter) -> Callable[[Any, Any], ApiObject]:
-    fields = [field for field in attrs.fields(cls) if is_wire_field(field)]
-    names = {wire_name(cls, field): field.name for field in fields}
-    aliases = {field.metadata["also"]: wire_name(cls, field) for field in fields if "also" in field.metadata}
-    known = frozenset(names)
-    overrides: dict[str, Any] = {
-        field.name: override(rename=wire_name(cls, field)) if is_wire_field(field) else override(omit=True)
-        for field in attrs.fields(cls)
-    }
-    structure: Callable[[Any, Any], ApiObject] = make_dict_structure_fn(cls, converter, **overrides)
+def _first_refused(items: list[Any], part: Any, read: Read) -> int:
+    """Find the item that was refused by reading again: counting along would slow each good list down."""
+    for index, item in enumerate(items):
+        try:
+            read(item, part)
+        except REFUSALS:
+            return index
+    msg = "a list was refused of which no item is"
+    raise AssertionError(msg)
 
-    def structure_object(value: Any, shape: Any) -> ApiObject:
+
+class _Known(NamedTuple):
+    """What there is to know about a field once its wire name was met."""
+
+    place: int
+    plain: frozenset[type]
+    """Values of exactly these types stand as they came."""
+    read: Read
+    shape: Any
+
+
+def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
+    """Make the function that reads objects of a class.
+
+    It fills the slots of a blank object: the constructor of a frozen class costs as much as all the rest, since
+    it takes a dict of keywords apart and looks at a dozen fields that a server never sends.
+    """
+    fields = attrs.fields(attrs.resolve_types(cls))
+    places = {field.name: place for place, field in enumerate(fields)}
+    wire = {wire_name(cls, field): field for field in fields if is_wire_field(field)}
+    known = {name: _known(places[field.name], field.type, converter) for name, field in wire.items()}
+    aliases = {field.metadata["also"]: name for name, field in wire.items() if "also" in field.metadata}
+    defaults = [_constant_default(field) for field in fields]
+    owed = [
+        (known[name].place, name, _factory(field))
+        for name, field in wire.items()
+        if _constant_default(field) is ABSENT
+    ]
+    setters = [getattr(cls, field.name).__set__ for field in fields]
+    blank, extra, nulls = functools.partial(object.__new__, cls), places["extra"], places["_nulls"]
+
+    def read_object(value: Any, _: Any) -> ApiObject:
         if type(value) is not dict:
             raise TypeError(_not("an object", value))
-        unknown = None
-        if not value.keys() <= known:
-            if aliases:
-                value = _with_aliases(value, aliases)
-            unknown = {name: item for name, item in value.items() if name not in known}
-        made = structure(value, shape)
-        if unknown:
-            object.__setattr__(made, "extra", unknown)
+        values = defaults.copy()
+        unknown = _read_fields(value, known, values)
+        if unknown and not aliases.keys().isdisjoint(unknown):
+            value = _with_aliases(value, aliases)
+            unknown = _read_fields(value, known, values)
+        values[extra] = unknown
+        if owed:
+            _fill_in(values, owed)
         if None in value.values():
-            nulls = tuple(name for wire, name in names.items() if value.get(wire, ...) is None)
-            object.__setattr__(made, "_nulls", nulls)
+            values[nulls] = tuple(field.name for name, field in wire.items() if value.get(name, ...) is None)
+        made: ApiObject = blank()
+        for put, item in zip(setters, values, strict=True):
+            put(made, item)
         return made
 
-    return structure_object
+    return read_object
+
+
+def _known(place: int, shape: Any, converter: Converter) -> _Known:
+    return _Known(place, _plain_types(shape), converter.get_structure_hook(shape), shape)
+
+
+def _read_fields(value: JsonObject, known: dict[str, _Known], values: list[Any]) -> JsonObject:
+    """Put each field that came into its place, and return those that have none."""
+    unknown = {}
+    for name, item in value.items():
+        if name not in known:
+            unknown[name] = item
+            continue
+        place, plain, read, shape = known[name]
+        if type(item) in plain:
+            values[place] = item
+        else:
+            try:
+                values[place] = read(item, shape)
+            except REFUSALS as refusal:
+                raise _at(f".{name}", refusal) from None
+    return unknown
+
+
+def _fill_in(values: list[Any], owed: list[tuple[int, str, Callable[[], Any] | None]]) -> None:
+    """Make the defaults that are made anew for each object, and refuse one that lacks what it must have."""
+    for place, name, factory in owed:
+        if values[place] is ABSENT:
+            if factory is None:
+                raise WrongShapeError(f".{name}", "is missing")
+            values[place] = factory()
+
+
+def _plain_types(shape: Any) -> frozenset[type]:
+    """Tell of which types a JSON value may be that needs neither a check nor a change to become `shape`."""
+    if _is_optional(shape):
+        return _plain_types(_present(shape)) | {type(None)}
+    if _is_word(shape):
+        return frozenset({str})
+    same: dict[Any, frozenset[type]] = {float: frozenset({float, int})}
+    return same.get(shape, frozenset({shape} & {str, bool, int}))
+
+
+def _constant_default(field: attrs.Attribute[Any]) -> Any:
+    return ABSENT if field.default is attrs.NOTHING or _factory(field) else field.default
+
+
+def _factory(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:
+    return getattr(field.default, "factory", None)
 
 
 def _with_aliases(value: JsonObject, aliases: dict[str, str]) -> JsonObject:
@@ -273,26 +350,6 @@ def _written(cls: type[ApiObject], field: attrs.Attribute[Any]) -> Any:
     if not is_wire_field(field):
         return override(omit=True)
     return override(rename=wire_name(cls, field), omit_if_default=field.default is None)
-
-
-def _first_fault(error: BaseException, path: str) -> tuple[str, BaseException]:
-    """Follow the notes of a nested validation error down to its first leaf."""
-    if not isinstance(error, BaseValidationError):
-        return path, error
-    inner = error.exceptions[0]
-    for note in getattr(inner, "__notes__", ()):
-        if isinstance(note, IterableValidationNote):
-            return _first_fault(inner, f"{path}[{note.index}]")
-        if isinstance(note, AttributeValidationNote):
-            return _first_fault(inner, f"{path}.{_wire_name_of(error.cl, note.name)}")
-    return _first_fault(inner, path)
-
-
-def _wire_name_of(cls: Any, name: str) -> str:
-    for field in attrs.fields(cls):
-        if field.name == name:
-            return wire_name(cls, field)
-    return name
 
 
 def _not(wanted: str, value: Any) -> str:
