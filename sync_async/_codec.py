@@ -30,9 +30,6 @@ Read = Callable[[Any, Any], Any]
 REFUSALS = (TypeError, ValueError)
 """What a reader raises for a value that does not fit."""
 
-ABSENT: Any = object()
-"""Stands where a field that has no plain default was not sent."""
-
 INPUT_KINDS: dict[str, type[ApiObject]] = {"video": Video, "image": Image, "audio": Audio, "text": Tts}
 
 
@@ -223,83 +220,98 @@ def _first_refused(items: list[Any], part: Any, read: Read) -> int:
 class _Known(NamedTuple):
     """What there is to know about a field once its wire name was met."""
 
-    place: int
+    put: Callable[[ApiObject, Any], None]
+    name: str
+    """The field's name in Python."""
     plain: frozenset[type]
     """Values of exactly these types stand as they came."""
     read: Read
     shape: Any
 
 
+class _Owed(NamedTuple):
+    """A field that must come, or whose default is made anew for each object."""
+
+    put: Callable[[ApiObject, Any], None]
+    name: str
+    """The field's name on the wire."""
+    factory: Callable[[], Any] | None
+
+
 def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
     """Make the function that reads objects of a class.
 
-    It fills the slots of a blank object: the constructor of a frozen class costs as much as all the rest, since
-    it takes a dict of keywords apart and looks at a dozen fields that a server never sends.
+    It puts what came into the slots of a blank object and leaves those of all other fields empty, as
+    `ApiObject` allows: the constructor of a frozen class takes longer than all the rest, most of it for fields
+    that a server never sends.
     """
-    fields = attrs.fields(attrs.resolve_types(cls))
-    places = {field.name: place for place, field in enumerate(fields)}
-    wire = {wire_name(cls, field): field for field in fields if is_wire_field(field)}
-    known = {name: _known(places[field.name], field.type, converter) for name, field in wire.items()}
+    fields = attrs.fields_dict(attrs.resolve_types(cls))
+    wire = {wire_name(cls, field): field for field in fields.values() if is_wire_field(field)}
+    known = {name: _known(cls, field, converter) for name, field in wire.items()}
     aliases = {field.metadata["also"]: name for name, field in wire.items() if "also" in field.metadata}
-    defaults = [_constant_default(field) for field in fields]
     owed = [
-        (known[name].place, name, _factory(field))
+        _Owed(_setter(cls, field), name, _factory(field))
         for name, field in wire.items()
-        if _constant_default(field) is ABSENT
+        if field.default is attrs.NOTHING or _factory(field) is not None
     ]
-    setters = [getattr(cls, field.name).__set__ for field in fields]
-    blank, extra, nulls = functools.partial(object.__new__, cls), places["extra"], places["_nulls"]
+    blank = functools.partial(object.__new__, cls)
+    put_extra, put_nulls = (_setter(cls, fields[name]) for name in ("extra", "_nulls"))
 
-    def read_object(value: Any, _: Any) -> ApiObject:
+    def read_object(value: Any, shape: Any) -> ApiObject:
         if type(value) is not dict:
             raise TypeError(_not("an object", value))
-        values = defaults.copy()
-        unknown = _read_fields(value, known, values)
-        if unknown and not aliases.keys().isdisjoint(unknown):
-            value = _with_aliases(value, aliases)
-            unknown = _read_fields(value, known, values)
-        values[extra] = unknown
-        if owed:
-            _fill_in(values, owed)
-        if None in value.values():
-            values[nulls] = tuple(field.name for name, field in wire.items() if value.get(name, ...) is None)
         made: ApiObject = blank()
-        for put, item in zip(setters, values, strict=True):
-            put(made, item)
+        unknown, nulls = _read_fields(made, value, known)
+        if unknown and not aliases.keys().isdisjoint(unknown):
+            moved = _with_aliases(value, aliases)
+            if moved.keys() != value.keys():
+                return read_object(moved, shape)
+        put_extra(made, unknown)
+        if nulls:
+            put_nulls(made, tuple(nulls))
+        for put, name, factory in owed:
+            if name not in value:
+                put(made, _made(factory, name))
         return made
 
     return read_object
 
 
-def _known(place: int, shape: Any, converter: Converter) -> _Known:
-    return _Known(place, _plain_types(shape), converter.get_structure_hook(shape), shape)
+def _known(cls: type[ApiObject], field: attrs.Attribute[Any], converter: Converter) -> _Known:
+    shape = field.type
+    return _Known(_setter(cls, field), field.name, _plain_types(shape), converter.get_structure_hook(shape), shape)
 
 
-def _read_fields(value: JsonObject, known: dict[str, _Known], values: list[Any]) -> JsonObject:
-    """Put each field that came into its place, and return those that have none."""
-    unknown = {}
-    for name, item in value.items():
-        if name not in known:
-            unknown[name] = item
+def _setter(cls: type[ApiObject], field: attrs.Attribute[Any]) -> Callable[[ApiObject, Any], None]:
+    """Give the way past the lock of a frozen class."""
+    put: Callable[[ApiObject, Any], None] = getattr(cls, field.name).__set__
+    return put
+
+
+def _read_fields(made: ApiObject, value: JsonObject, known: dict[str, _Known]) -> tuple[JsonObject, list[str]]:
+    """Put each field that came into its slot; return those that have none, and the names of the null ones."""
+    unknown, nulls = {}, []
+    for wire, item in value.items():
+        if wire not in known:
+            unknown[wire] = item
             continue
-        place, plain, read, shape = known[name]
+        put, name, plain, read, shape = known[wire]
         if type(item) in plain:
-            values[place] = item
+            put(made, item)
         else:
             try:
-                values[place] = read(item, shape)
+                put(made, read(item, shape))
             except REFUSALS as refusal:
-                raise _at(f".{name}", refusal) from None
-    return unknown
+                raise _at(f".{wire}", refusal) from None
+        if item is None:
+            nulls.append(name)
+    return unknown, nulls
 
 
-def _fill_in(values: list[Any], owed: list[tuple[int, str, Callable[[], Any] | None]]) -> None:
-    """Make the defaults that are made anew for each object, and refuse one that lacks what it must have."""
-    for place, name, factory in owed:
-        if values[place] is ABSENT:
-            if factory is None:
-                raise WrongShapeError(f".{name}", "is missing")
-            values[place] = factory()
+def _made(factory: Callable[[], Any] | None, name: str) -> Any:
+    if factory is None:
+        raise WrongShapeError(f".{name}", "is missing")
+    return factory()
 
 
 def _plain_types(shape: Any) -> frozenset[type]:
@@ -312,22 +324,16 @@ def _plain_types(shape: Any) -> frozenset[type]:
     return same.get(shape, frozenset({shape} & {str, bool, int}))
 
 
-def _constant_default(field: attrs.Attribute[Any]) -> Any:
-    return ABSENT if field.default is attrs.NOTHING or _factory(field) else field.default
-
-
 def _factory(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:
     return getattr(field.default, "factory", None)
 
 
 def _with_aliases(value: JsonObject, aliases: dict[str, str]) -> JsonObject:
     """Move a field that came under its other name to the first; with both there, the other one stays extra."""
-    moved = {
-        name: item for name, item in value.items() if name not in aliases or value.get(aliases[name]) is not None
-    }
+    moved = dict(value)
     for alias, name in aliases.items():
         if alias in value and value.get(name) is None:
-            moved[name] = value[alias]
+            moved[name] = moved.pop(alias)
     return moved
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +103,19 @@ def test_only_id_and_status_of_a_generation_must_be_there() -> None:
     made = decode({"id": "a", "status": "PENDING"}, Generation)
     assert made.created_at is None
     assert made.input == []
+
+
+def test_a_generation_that_was_read_equals_one_that_was_made() -> None:
+    """Fields that did not come have their defaults, for whoever reads, compares, copies or hashes."""
+    read = decode({"id": "a", "status": "PENDING"}, Generation)
+    made = Generation(id="a", status="PENDING")
+    assert read == made
+    assert read.output_url is None
+    assert pickle.loads(pickle.dumps(read)) == copy.copy(read) == attrs.evolve(read) == made
+    assert decode({"type": "video"}, Video) == Video()
+    assert hash(decode({"type": "video"}, Video)) == hash(Video())
+    read.input.append(Video())
+    assert read.input == [Video()], "a default that can change is each object's own"
 
 
 def test_the_failure_code_is_read_under_both_names_and_the_newer_one_wins() -> None:

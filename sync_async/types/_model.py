@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -42,6 +43,9 @@ class ApiObject:
     if not TYPE_CHECKING:  # a type checker should still find misspelled attributes
 
         def __getattr__(self, name: str) -> Any:
+            defaults = _defaults(type(self))
+            if name in defaults:  # an answer is read without touching the fields that it lacks
+                return defaults[name]
             if not name.startswith("_") and name != "extra" and name in self.extra:
                 return self.extra[name]
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
@@ -96,6 +100,16 @@ class RequestObject(ApiObject):
             if not given.keys() <= _keywords(cls):
                 raise unknown_keyword(f"{cls.__name__} has no field", given, sorted(_keywords(cls)))
             return object.__new__(cls)
+
+
+@functools.cache
+def _defaults(cls: type[ApiObject]) -> dict[str, Any]:
+    """Give the value of each field that may stay unset."""
+    return {
+        field.name: field.default
+        for field in attrs.fields(cls)
+        if field.default is not attrs.NOTHING and not hasattr(field.default, "factory")
+    }
 
 
 _KEYWORDS: dict[type[RequestObject], frozenset[str]] = {}
