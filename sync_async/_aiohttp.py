@@ -130,8 +130,14 @@ class Exchange:
         """
         try:
             if isinstance(body, MultipartBody):
-                return await self._run_form(method, url, headers, body, timeout)
-            return await self._run(method, url, headers, body, timeout)
+                response = await self._send_form(method, url, headers, body, timeout)
+            else:
+                response = await self._send(method, url, headers, body, timeout)
+            # reading to the end gives the connection back, and failing to do so closes it
+            if response.content.is_eof() or timeout.read is None:
+                return ApiResponse(response.status, response.headers, await response.read())
+            async with asyncio.timeout(timeout.read):  # aiohttp's own clock starts anew with each byte
+                return ApiResponse(response.status, response.headers, await response.read())
         except FAILURES as error:
             raise finding_of(error) from error
         except RuntimeError as error:
@@ -140,10 +146,10 @@ class Exchange:
                 raise ClosedError(msg) from error
             raise
 
-    async def _run(
+    def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
-    ) -> ApiResponse:
-        response = await self.session.request(
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        return self.session.request(
             method,
             URL(url, encoded=True),
             headers=headers,
@@ -153,22 +159,14 @@ class Exchange:
             timeout=client_timeout(timeout.connect, timeout.read),
             **self._send_once(),
         )
-        try:
-            content = response.content
-            if content.is_eof() or timeout.read is None:
-                return ApiResponse(response.status, response.headers, await response.read())
-            async with asyncio.timeout(timeout.read):  # each byte restarts aiohttp's own clock; this one runs on
-                return ApiResponse(response.status, response.headers, await response.read())
-        finally:
-            response.release()
 
-    async def _run_form(
+    async def _send_form(
         self, method: str, url: str, headers: Mapping[str, str], body: MultipartBody, timeout: Timeout
-    ) -> ApiResponse:
+    ) -> aiohttp.ClientResponse:
         sent = {**headers, "Content-Type": body.content_type}
         if body.size is not None:
             sent["Content-Length"] = str(body.size)
-        return await send_stream(body, timeout.read, lambda chunks: self._run(method, url, sent, chunks, timeout))
+        return await send_stream(body, timeout.read, lambda chunks: self._send(method, url, sent, chunks, timeout))
 
     def _send_once(self) -> dict[str, Any]:
         if self.is_own:

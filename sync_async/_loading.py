@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar, TypeVarTuple
 
 from sync_async._forks import imports
@@ -15,6 +17,14 @@ Arguments = TypeVarTuple("Arguments")
 _http: Any = None
 _under_way: dict[asyncio.AbstractEventLoop, asyncio.Task[Any]] = {}
 _run_sync: Any = None
+
+
+@functools.cache
+def load_codec() -> ModuleType:
+    """Give the module that knows cattrs; asking for it costs less than an import that has been done."""
+    from sync_async import _codec
+
+    return _codec
 
 
 async def load_http() -> Any:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 KEY_HEADER = "Idempotency-Key"
 KEY_GRAMMAR = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")
+"""Ids that stand in a path as they are, as all that the server makes do."""
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -143,6 +145,8 @@ def path_segment(argument: str, value: Any) -> str:
         return str(value)
     if not isinstance(value, str):
         raise ArgumentError(argument, f"{type(value).__name__} is not an id; pass the text in .id")
+    if PLAIN_ID.fullmatch(value):
+        return value
     if not value.strip():
         raise ArgumentError(argument, "an id is needed; this one is empty")
     if "/" in value or "\\" in value or value in (".", ".."):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,20 @@ class Pool:
         self._storage: Storage | None = None
         self.exchange: Exchange | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self.slots: asyncio.Semaphore
         self.before_close: set[Callable[[], Awaitable[None]]] = set()
         """What works with these connections in the background, and ends before they do."""
+
+    def is_open_here(self) -> bool:
+        """Tell whether the session is there and belongs to the running loop, without a call of the system."""
+        loop = self.loop
+        return (
+            self.exchange is not None
+            and loop is not None
+            and loop.is_running()
+            and self._thread == threading.get_ident()
+        )
 
     async def open(self) -> None:
         """Make the session on the running loop, or say why that cannot be.
@@ -108,7 +120,7 @@ class Pool:
         self.exchange = exchange
         _pools.add(self)
         self.slots = asyncio.Semaphore(self._max_connections)
-        self.loop, self._pid = loop, os.getpid()
+        self.loop, self._thread, self._pid = loop, threading.get_ident(), os.getpid()
 
     def storage(self, timeout: Timeout) -> Storage:
         """Give the way to storage hosts, over a session of its own that has nothing to tell them.
@@ -192,7 +204,7 @@ class Transport:
             copy.addresses = self.addresses
         return copy
 
-    async def send(self, request: ApiRequest[Any]) -> ApiResponse:
+    def send(self, request: ApiRequest[Any]) -> Coroutine[Any, Any, ApiResponse]:
         """Send a request, repeat it where allowed, and return the answer of a success.
 
         Raises:
@@ -200,10 +212,7 @@ class Transport:
             ApiConnectionError: No answer came, after all repeats that were allowed.
             ClosedError: The client is closed.
         """
-        pool = self.pool
-        if pool.exchange is None or pool.loop is not asyncio.get_running_loop():
-            await pool.open()
-        return await _Call(self, request).run()
+        return _Call(self, request).run()
 
     def target_of(self, url: str) -> str | None:
         """Give path and query of a URL of the API, relative to the base URL; None for one of another host."""
@@ -228,6 +237,9 @@ class _Call:
         self.tries = self.repeats = self.redirects = 0
 
     async def run(self) -> ApiResponse:
+        pool = self.transport.pool
+        if not pool.is_open_here():
+            await pool.open()
         while True:
             try:
                 response = await self._attempt()
@@ -246,17 +258,18 @@ class _Call:
     async def _attempt(self) -> ApiResponse:
         transport, request = self.transport, self.request
         url = transport.settings.base_url + request.target
-        async with transport.pool.slots:  # a queue of our own is no fault of the network's: no clock runs yet
+        slots = transport.pool.slots
+        await slots.acquire()  # a queue of our own is no fault of the network's: no clock runs yet
+        try:
             exchange = transport.pool.exchange
             if exchange is None:
                 msg = "the client was closed while this request was under way"
                 raise ClosedError(msg)
             self.tries += 1
             sent = exchange.run(request.endpoint.method, url, self._headers(), request.body, self.timeout)
-            if self.timeout.total is None:
-                response = await sent
-            else:
-                response = await self._in_time(sent)
+            response = await (sent if self.timeout.total is None else self._in_time(sent))
+        finally:
+            slots.release()
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s answered %d (attempt %d)", request.name, response.status, self.tries)
         return response

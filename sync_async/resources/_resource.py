@@ -31,9 +31,9 @@ class Caller:
         """Send a request and decode its answer."""
         return value_of(request, await self.send(request))
 
-    async def send(self, request: ApiRequest[Any]) -> ApiResponse:
+    def send(self, request: ApiRequest[Any]) -> Coroutine[Any, Any, ApiResponse]:
         """Send a request and return its answer."""
-        return await self.transport.send(request)
+        return self.transport.send(request)
 
 
 class RecordingCaller(Caller):
