@@ -28,6 +28,7 @@ KEY_HEADER = "Idempotency-Key"
 KEY_GRAMMAR = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")
 """Ids that stand in a path as they are, as all that the server makes do."""
+NO_UNICODE = "it holds half of a surrogate pair, which has no bytes"
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -151,13 +152,25 @@ def path_segment(argument: str, value: Any) -> str:
         raise ArgumentError(argument, "an id is needed; this one is empty")
     if "/" in value or "\\" in value or value in (".", ".."):
         raise ArgumentError(argument, f"{value!r} is not an id: an id has no slash and is no step of a path")
-    return quote(value, safe="")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ArgumentError(argument, f"{value!r} is not an id: {NO_UNICODE}") from None
 
 
 def query_text(parameters: Mapping[str, Any]) -> str:
     """Write a query with its question mark, or nothing when no parameter is set."""
     pairs = [(name, _query_value(name, value)) for name, value in parameters.items() if value is not None]
-    return "?" + urlencode(pairs, quote_via=quote, safe=",:") if pairs else ""
+    try:
+        return "?" + urlencode(pairs, quote_via=quote, safe=",:") if pairs else ""
+    except UnicodeEncodeError:
+        name = next(name for name, value in pairs if not (_is_unicode(name) and _is_unicode(value)))
+        raise ArgumentError(name, NO_UNICODE) from None
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text has bytes."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _query_value(name: str, value: Any) -> str:
@@ -168,12 +181,19 @@ def _query_value(name: str, value: Any) -> str:
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     if isinstance(value, datetime):
-        return wire_time(value)
+        return _query_time(name, value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes | bytearray):
         return ",".join(_query_value(name, item) for item in value)
     raise ArgumentError(name, f"{type(value).__name__} cannot be written into a query")
+
+
+def _query_time(name: str, value: datetime) -> str:
+    try:
+        return wire_time(value)
+    except ValueError:
+        raise ArgumentError(name, f"{value} has no zone, and lies outside the calendar in UTC") from None
 
 
 def _headers_and_key(

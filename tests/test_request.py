@@ -20,9 +20,9 @@ BATCH = Endpoint[Any]("POST", "/v2/batch", Repeat.NEVER)
 PLAIN = RequestOptions()
 
 
-@pytest.mark.parametrize("id", ["", "  ", "../batch?x=1", "a/b", "/", "..", ".", "a\\b"])
+@pytest.mark.parametrize("id", ["", "  ", "../batch?x=1", "a/b", "/", "..", ".", "a\\b", "\ud800"])
 def test_an_id_cannot_leave_its_endpoint(id: str) -> None:
-    """Empty ids, slashes and steps of a path are refused before anything is sent."""
+    """Empty ids, slashes, steps of a path and what has no bytes are refused before anything is sent."""
     with pytest.raises(ArgumentError, match="^id: "):
         make_request(GET, PLAIN, id=id)
 
@@ -34,6 +34,24 @@ def test_an_id_is_text(id: Any) -> None:
         path_segment("id", id)
     known = uuid.uuid4()
     assert path_segment("id", known) == str(known)
+
+
+@pytest.mark.parametrize("query", [{"cursor": "a\ud800"}, {"a\udcff": "b"}, {"ids": ["a", "\ud800"]}])
+def test_a_query_that_has_no_bytes_is_refused_under_its_name(query: dict[str, Any]) -> None:
+    """Half of a surrogate pair, as a wrongly read file name may hold it, is no text that can be sent."""
+    (name,) = query
+    with pytest.raises(ArgumentError, match="surrogate") as caught:
+        query_text(query)
+    assert caught.value.argument == name
+
+
+@pytest.mark.parametrize("hours", [-14, 14])
+def test_a_time_that_utc_does_not_have_keeps_its_own_zone(hours: int) -> None:
+    """The calendar of Python ends at the same words in each zone."""
+    zone = timezone(timedelta(hours=hours))
+    time = (datetime.max if hours < 0 else datetime.min).replace(microsecond=0, tzinfo=zone)
+    (written,) = parse_qs(query_text({"created_after": time})[1:])["created_after"]
+    assert datetime.fromisoformat(written) == time
 
 
 @given(

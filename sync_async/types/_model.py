@@ -144,7 +144,11 @@ def camel_case(name: str) -> str:
 
 def wire_time(value: datetime) -> str:
     """Write a time as the API does: UTC, milliseconds, a trailing Z; naive times are local ones."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        utc = value.astimezone(UTC)
+    except OverflowError:  # an end of the calendar, which UTC has not: the time keeps its own zone
+        utc = value
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _plain(value: Any, *, wire: bool, unset: bool) -> Any:
