@@ -5,7 +5,6 @@ Source: https://sync.so/docs/api-reference/guides/batch-processing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ import attrs
 from sync_async._bodies import json_bytes
 from sync_async._errors import ArgumentError
 from sync_async._generation_body import GenerationArguments
+from sync_async._json import json_of_text
 
 LARGEST_FILE = 5 * 1024 * 1024
 RECORDS = range(20, 501)
@@ -95,17 +95,12 @@ def _check_size(argument: str, content: bytes) -> None:
 
 def _record(where: str, line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_constant=_refuse_constant)
-    except ValueError as error:
+        record = json_of_text(line)
+    except (ValueError, RecursionError) as error:
         raise ArgumentError(where, f"it is no JSON object on one line: {error}") from error
     if not isinstance(record, dict):
         raise ArgumentError(where, "it is no JSON object")
     return record
-
-
-def _refuse_constant(name: str) -> None:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
 
 
 def _check_record(where: str, record: Mapping[str, Any], seen: dict[str, str]) -> None:

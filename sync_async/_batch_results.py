@@ -6,11 +6,11 @@ Source: https://sync.so/docs/api-reference/guides/batch-processing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sync_async._codec import WrongShapeError, decode
+from sync_async._json import json_of_text
 from sync_async.types.batch_results import BatchResults, BatchRow, UnreadableLine
 from sync_async.types.batches import BatchResponse
 from sync_async.types.generations import Generation
@@ -22,7 +22,7 @@ def read_results(batch: BatchResponse, content: bytes) -> BatchResults:
     """Read a whole file; what is no row is kept apart and does not end the reading."""
     rows: dict[str, BatchRow] = {}
     unreadable: list[UnreadableLine] = []
-    for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), start=1):
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").split("\n"), start=1):
         if not line.strip():
             continue
         found = _read_line(line)
@@ -36,7 +36,7 @@ def read_results(batch: BatchResponse, content: bytes) -> BatchResults:
 def _read_line(line: str) -> BatchRow | str:
     """Read a row, or say why the line is none."""
     try:
-        raw = json.loads(line)
+        raw = json_of_text(line)
     except (ValueError, RecursionError) as error:
         return f"it is no JSON: {error}"
     if not isinstance(raw, dict):

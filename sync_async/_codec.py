@@ -9,6 +9,7 @@ read by a loop over what came, which knows the way to a wrong field and does not
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -134,9 +135,9 @@ def _whole_number(value: Any, _: Any) -> int:
 
 
 def _number(value: Any, _: Any) -> float:
-    if type(value) is float or type(value) is int:
+    if type(value) is int or (type(value) is float and math.isfinite(value)):  # 1e999 is read as infinity
         return value
-    raise TypeError(_not("a number", value))
+    raise TypeError(_not("a finite number", value))
 
 
 def _time(value: Any, _: Any) -> datetime:
@@ -320,8 +321,9 @@ def _plain_types(shape: Any) -> frozenset[type]:
         return _plain_types(_present(shape)) | {type(None)}
     if _is_word(shape):
         return frozenset({str})
-    same: dict[Any, frozenset[type]] = {float: frozenset({float, int})}
-    return same.get(shape, frozenset({shape} & {str, bool, int}))
+    if shape is float:  # a float is looked at: it may be infinite
+        return frozenset({int})
+    return frozenset({shape} & {str, bool, int})
 
 
 def _factory(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -17,6 +17,7 @@ from sync_async._errors import (
     InternalServerError,
 )
 from sync_async._headers import Headers
+from sync_async._json import json_of_bytes
 from sync_async._loading import load_codec
 from sync_async._request import Answer, ApiRequest
 
@@ -89,7 +90,7 @@ def value_of(request: ApiRequest[T], response: ApiResponse) -> T:
         return value  # type: ignore[no-any-return]  # whatever the server says
     codec = load_codec()
     try:
-        value = json_value(response.body)
+        value = json_of_bytes(response.body)
         if request.endpoint.one_or_many and type(value) is dict:
             value = [value]
         made: T = codec.decode(value, request.endpoint.shape)
@@ -100,28 +101,13 @@ def value_of(request: ApiRequest[T], response: ApiResponse) -> T:
     return made
 
 
-def json_value(body: bytes) -> Any:
-    """Decode JSON.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        return _parse(body.decode())
-    except ValueError:
-        return json.loads(body)  # looks for other encodings, which takes longer than most answers do
-
-
-_parse = json.JSONDecoder().decode
-
-
 def any_value(response: ApiResponse) -> Any:
     """Decode an answer of unknown form: JSON where it is JSON, else text, None when it is empty."""
     if not response.body.strip():
         return None
     if "json" in response.headers.get("Content-Type", "json"):
         try:
-            return json_value(response.body)
+            return json_of_bytes(response.body)
         except (ValueError, RecursionError):
             return _text(response.body)
     return _text(response.body)
@@ -164,19 +150,36 @@ def _error_body(response: ApiResponse) -> Any:
         return value[:KEPT_OF_A_BODY]
     if not isinstance(value, dict):
         return value
+    found = {name: field for name, (wire, is_right) in ERROR_FIELDS.items() if is_right(field := value.get(wire))}
     code = next((value[name] for name in ("errorCode", "error_code", "code") if value.get(name)), None)
-    typed = {
-        "message": (value.get("message"), str | list),
-        "status_code": (value.get("statusCode"), int | float),
-        "error_code": (code, str),
-        "suggestion": (value.get("suggestion"), str),
-        "field": (value.get("field"), str),
-        "error": (value.get("error"), str),
-        "request_id": (value.get("requestId"), str),
-    }
-    fields: dict[str, Any] = {name: field for name, (field, form) in typed.items() if isinstance(field, form)}
-    known = {"message", "statusCode", "errorCode", "suggestion", "field", "error", "requestId"}
-    return GenerationError(**fields, extra={name: v for name, v in value.items() if name not in known})
+    if _is_text(code):
+        found["error_code"] = code
+    read = {ERROR_FIELDS[name][0] for name in found}
+    return GenerationError(**found, extra={name: field for name, field in value.items() if name not in read})
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_message(value: Any) -> bool:
+    return _is_text(value) or (type(value) is list and all(map(_is_text, value)))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+ERROR_FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "message": ("message", _is_message),
+    "status_code": ("statusCode", _is_number),
+    "error_code": ("errorCode", _is_text),
+    "suggestion": ("suggestion", _is_text),
+    "field": ("field", _is_text),
+    "error": ("error", _is_text),
+    "request_id": ("requestId", _is_text),
+}
+"""The fields of an error body: the name of each on the wire, and whether a value can be one."""
 
 
 def _decode_error(request: ApiRequest[Any], response: ApiResponse, path: str, problem: str) -> DecodeError:

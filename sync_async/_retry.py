@@ -182,7 +182,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # an int may be too large for a float
         return None
     return number if 0 <= number < math.inf else None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from sync_async._errors import (
     UnreadableNotificationError,
     WrongSignatureError,
 )
+from sync_async._json import json_of_bytes
 from sync_async.types.batches import BatchNotification
 from sync_async.types.generations import GenerationNotification
 
@@ -122,7 +122,7 @@ def parse(
 
     verify(body, signature, secret, tolerance=tolerance, now=now)
     try:
-        value = json.loads(_raw(body))
+        value = json_of_bytes(_raw(body))
     except (ValueError, RecursionError) as error:
         raise UnreadableNotificationError(f"the delivery is genuine, but no JSON: {error}") from error
     if not isinstance(value, dict):

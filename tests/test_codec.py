@@ -72,6 +72,8 @@ def test_unknown_words_and_unknown_inputs_pass_through() -> None:
         ({"options": {"temperature": "hot"}}, "$.options.temperature"),
         ({"segments": [{"startTime": 0, "endTime": 1, "audioInput": {}}]}, "$.segments[0].audioInput.refId"),
         ({"outputDuration": True}, "$.outputDuration"),
+        ({"outputDuration": float("inf")}, "$.outputDuration"),
+        ({"outputDuration": float("nan")}, "$.outputDuration"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_path_to_it(change: dict[str, Any], path: str) -> None:

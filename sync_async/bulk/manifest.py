@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import os
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -19,6 +18,7 @@ from typing import IO, Any
 import attrs
 
 from sync_async._errors import ArgumentError, SyncError
+from sync_async._json import json_of_text
 
 ROWS_AT_ONCE = 1_000
 LARGEST_CELL = 16 * 1024**2
@@ -219,17 +219,12 @@ def _from_json_lines(path: Path) -> Iterator[RawRow]:
 
 def _json_row(number: int, line: str) -> RawRow:
     try:
-        values = json.loads(line, parse_constant=_refuse_constant)
+        values = json_of_text(line)
     except (ValueError, RecursionError) as error:
         return RawRow(number=number, problem=f"it is no JSON object on one line: {error}")
     if not isinstance(values, dict):
         return RawRow(number=number, problem=f"it is a JSON {type(values).__name__}, no object")
     return RawRow(number=number, values={name: value for name, value in values.items() if value is not None})
-
-
-def _refuse_constant(name: str) -> None:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
 
 
 def _from_arrow(batches: Iterable[Any]) -> Iterator[RawRow]:
