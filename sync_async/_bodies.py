@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -21,6 +22,7 @@ from sync_async._loading import in_thread
 
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 16
+UNSAFE_IN_NAMES = re.compile(r'["\\\x00-\x1f\x7f]')
 
 FileContent = IO[bytes] | bytes | str | os.PathLike[str]
 File = (
@@ -211,13 +213,17 @@ def json_bytes(value: Any) -> bytes:
     """
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError("body", f"it has no JSON form: {error}") from error
 
 
 def field_part(name: str, value: str) -> Part:
-    """Make a text field of a form."""
-    return Part(name=name, source=BytesSource(value.encode()))
+    """Make a text field of a form.
+
+    Raises:
+        ArgumentError: The text has no bytes.
+    """
+    return Part(name=name, source=BytesSource(_utf8(name, value)))
 
 
 def form_fields(values: Mapping[str, Any]) -> dict[str, str]:
@@ -283,7 +289,7 @@ def _take(argument: str, file: Any, is_text: Callable[[str], bool]) -> NamedFile
         return _take_tuple(argument, file)
     if isinstance(file, str):
         if is_text(file):
-            return NamedFile(argument=argument, source=_bytes(argument, file.encode()))
+            return NamedFile(argument=argument, source=_bytes(argument, _utf8(argument, file)))
         if file.startswith(("http://", "https://")):
             raise ArgumentError(
                 argument, "this is a URL, not a file; pass it in input=[Video(url=…), Audio(url=…)]"
@@ -307,9 +313,24 @@ def _take_tuple(argument: str, file: tuple[Any, ...]) -> NamedFile:
         argument=argument,
         source=source,
         name=name or _name_of(content),
-        content_type=content_type,
-        headers=tuple((headers or {}).items()),
+        content_type=None if content_type is None else _header_text(argument, content_type),
+        headers=_part_headers(argument, headers or {}),
     )
+
+
+def _part_headers(argument: str, headers: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(headers, Mapping):
+        raise ArgumentError(argument, f"{type(headers).__name__} is not a dict of header names and values")
+    return tuple((_header_text(argument, name), _header_text(argument, value)) for name, value in headers.items())
+
+
+def _header_text(argument: str, value: Any) -> str:
+    """Take a content type, or a part of another header, that ends neither its line nor the head of its part."""
+    text = str(value)
+    _utf8(argument, text)
+    if not text.strip() or any(character in text for character in "\r\n\0"):
+        raise ArgumentError(argument, f"its content type or a header of it is {text!r}, which no header can be")
+    return text
 
 
 def _take_path(argument: str, given: str | os.PathLike[str]) -> NamedFile:
@@ -330,7 +351,7 @@ def _take_path(argument: str, given: str | os.PathLike[str]) -> NamedFile:
 
 def _content(argument: str, content: Any) -> Source:
     if isinstance(content, str):
-        content = content.encode()
+        content = _utf8(argument, content)
     if isinstance(content, bytes | bytearray | memoryview):
         return _bytes(argument, bytes(content))
     if not callable(getattr(content, "read", None)):
@@ -366,11 +387,23 @@ def _bytes(argument: str, content: bytes) -> BytesSource:
     return BytesSource(content)
 
 
+def _utf8(argument: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(argument, f"it is no text that has bytes: {error}") from error
+
+
 def _name_of(file: Any) -> str | None:
     name = getattr(file, "name", None)
     return Path(name).name if isinstance(name, str) and name else None
 
 
 def _quoted(name: str) -> str:
-    """Escape a name for a Content-Disposition header, as browsers do."""
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    """Escape a name for a Content-Disposition header, as browsers do.
+
+    So are backslashes, which some readers take for the beginning of an escape and others for themselves, and
+    control characters. A file name that is no text is told with question marks.
+    """
+    escaped = UNSAFE_IN_NAMES.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    return escaped.encode("utf-8", "replace").decode()

@@ -244,5 +244,7 @@ def checked_headers(argument: str, headers: Mapping[str, Any]) -> dict[str, str]
         text = str(value)
         if any(character in text for character in "\r\n\0"):
             raise ArgumentError(argument, f"the value of {name!r} holds a line break")
+        if not _is_unicode(text):
+            raise ArgumentError(argument, f"the value of {name!r} is no header: {NO_UNICODE}")
         checked[name] = text
     return checked

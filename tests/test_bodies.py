@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from sync_async import ArgumentError
@@ -141,9 +142,30 @@ async def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_name_cannot_break_the_form() -> None:
-    """Quotes and line breaks in a file name are escaped as browsers do."""
+    """Quotes and line breaks in a file name are escaped as browsers do, and so is what readers disagree about."""
     part = Part(name="video", source=(await open_file("video", b"x")).source, file_name='a"b\r\nX: y.mp4')
     assert part.head() == b'Content-Disposition: form-data; name="video"; filename="a%22b%0D%0AX: y.mp4"\r\n\r\n'
+    part = attrs.evolve(part, file_name="a\\\t\udcff\\")
+    assert part.head() == b'Content-Disposition: form-data; name="video"; filename="a%5C%09?%5C"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    "more", [("a/b\r\nX: y",), ("",), ("\ud800",), ("a/b", {"X": "a\nb"}), ("a/b", {"X\r": "a"}), ("a/b", ["X"])]
+)
+async def test_a_header_of_a_part_cannot_break_the_form(more: tuple[Any, ...]) -> None:
+    """A content type or a header that would end its line is refused before anything is sent."""
+    with pytest.raises(ArgumentError, match="^video: "):
+        await open_file("video", ("v.mp4", b"x", *more))
+
+
+async def test_text_that_has_no_bytes_is_refused() -> None:
+    """As a field or as a file."""
+    with pytest.raises(ArgumentError, match="^note: "):
+        field_part("note", "\ud800")
+    with pytest.raises(ArgumentError, match="^input: "):
+        await open_file("input", "{\ud800}", is_text=lambda _: True)
+    with pytest.raises(ArgumentError, match="^input: "):
+        await open_file("input", ("a.jsonl", "\ud800"))
 
 
 def test_form_fields_are_text_or_json() -> None:

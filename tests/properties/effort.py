@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-TIMES = {"short": 1, "long": 50}
+TIMES = {"short": 1, "long": 20}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
 
