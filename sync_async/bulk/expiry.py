@@ -18,8 +18,8 @@ def expiry_of(url: str) -> datetime | None:
     """
     if "?" not in url:
         return None
-    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     try:
+        query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         for stamp, seconds in STAMPED:
             if stamp in query and seconds in query:
                 signed = datetime.strptime(query[stamp], STAMP).replace(tzinfo=UTC)
@@ -29,6 +29,6 @@ def expiry_of(url: str) -> datetime | None:
         if "se" in query and "sig" in query:
             found = datetime.fromisoformat(query["se"])
             return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, OSError):  # a parameter of the same name that means something else
+    except (ValueError, OverflowError, OSError):  # no address, or a parameter that means something else
         return None
     return None

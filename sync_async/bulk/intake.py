@@ -140,11 +140,12 @@ class _Problems:
         if self.path is None:
             return
         if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8")
+            # half of a surrogate pair is written as JSON spells it
+            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
         for problem in faulty.problems:
             value = None if problem.column is None else faulty.raw.values.get(problem.column)
             line = {**attrs.asdict(problem), "value": value}
-            self._file.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(line, default=str, ensure_ascii=False, skipkeys=True) + "\n")
 
 
 class _Taking:

@@ -146,7 +146,7 @@ def payload_bytes(body: Mapping[str, Any], contents: Mapping[str, str] | None = 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _sorted(value[name]) for name in sorted(value)}
+        return {name: _sorted(value[name]) for name in sorted(value, key=str)}
     if isinstance(value, list | tuple):
         return [_sorted(part) for part in value]
     return value

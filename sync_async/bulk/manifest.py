@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import os
+import zlib
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,8 @@ from sync_async._json import json_of_text
 
 ROWS_AT_ONCE = 1_000
 LARGEST_CELL = 16 * 1024**2
+ENDS_READING = (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile)
+"""What is raised where a file is no text, or was packed and then cut or spoiled: nothing behind it can be read."""
 
 
 @attrs.define(kw_only=True)
@@ -122,10 +125,10 @@ def _read_file(path: Path) -> Iterator[Piece]:
     )
 
 
-def _opened(path: Path) -> IO[str]:
+def _opened(path: Path, errors: str = "strict") -> IO[str]:
     if path.name.lower().endswith(".gz"):
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors=errors, newline="")
+    return path.open(encoding="utf-8-sig", errors=errors, newline="")
 
 
 def _from_csv(path: Path) -> Iterator[Piece]:
@@ -160,7 +163,7 @@ class _CsvFile:
             lines, trouble = list[str](), None
             try:
                 lines.extend(islice(self._file, ROWS_AT_ONCE))  # keeps those before one that cannot be read
-            except UnicodeDecodeError as error:
+            except ENDS_READING as error:
                 trouble = error
             before = self._line
             if lines:
@@ -180,9 +183,9 @@ class _CsvFile:
                 cells = next(self._reader)
             except StopIteration:
                 return
-            except (csv.Error, UnicodeDecodeError) as error:
+            except (csv.Error, *ENDS_READING) as error:
                 yield RawRow(number=self._line, problem=f"it cannot be read: {error}")
-                self._is_over = isinstance(error, UnicodeDecodeError)  # nothing behind it can be, either
+                self._is_over = isinstance(error, ENDS_READING)
                 continue
             if cells:
                 yield row_of_cells(self._line, self._header, cells)
@@ -193,7 +196,7 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
         header = [name.strip() for name in next(reader)]
     except StopIteration:
         raise ArgumentError("manifest", f"{path.name!r} is empty") from None
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, *ENDS_READING) as error:
         raise ArgumentError("manifest", f"the first line of {path.name!r} cannot be read: {error}") from error
     if twice := {name for name in header if header.count(name) > 1}:
         raise ArgumentError("manifest", f"{path.name!r} has columns of the same name: {', '.join(sorted(twice))}")
@@ -211,15 +214,24 @@ def row_of_cells(number: int, header: Sequence[str], cells: Sequence[str]) -> Ra
 
 
 def _from_json_lines(path: Path) -> Iterator[RawRow]:
-    with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield _json_row(number, line)
+    number = 0
+    with _opened(path, "surrogateescape") as file:  # so that one line that is no text is only that
+        try:
+            for line in file:
+                number += 1
+                if line.strip():
+                    yield _json_row(number, line)
+        except ENDS_READING as error:
+            yield RawRow(number=number + 1, problem=f"it cannot be read: {error}")
 
 
 def _json_row(number: int, line: str) -> RawRow:
     try:
+        if not line.isascii():
+            line.encode()
         values = json_of_text(line)
+    except UnicodeEncodeError:
+        return RawRow(number=number, problem="it is not UTF-8 text")
     except (ValueError, RecursionError) as error:
         return RawRow(number=number, problem=f"it is no JSON object on one line: {error}")
     if not isinstance(values, dict):

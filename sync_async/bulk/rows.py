@@ -11,11 +11,11 @@ import difflib
 import functools
 import hashlib
 import itertools
-import json
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import attrs
 
@@ -23,7 +23,8 @@ from sync_async._errors import ArgumentError
 from sync_async._generation_body import GenerationArguments
 from sync_async._media import MIME_TYPES, kind_of, mime_type
 from sync_async.bulk.alike import AlikeRows, Alikes, unnamed_bytes
-from sync_async.bulk.keys import output_stem
+from sync_async.bulk.cells import json_cell, listed, nested
+from sync_async.bulk.keys import frozen_body, output_stem
 from sync_async.bulk.manifest import CsvLines, Piece, RawRow, rows_of
 from sync_async.bulk.plain_lines import LineReader
 from sync_async.types._model import JsonObject
@@ -36,6 +37,7 @@ MEDIA = {"video": Video, "image": Image, "audio": Audio}
 BATCH_COLUMNS = frozenset({"request_id", "endpoint", "payload"})
 LARGEST_FILE = 5 * 1024**3
 LONGEST_ID = 200
+SHOWN_OF_A_PATH = 200
 MOST_PRIORITY = 1_000_000
 
 
@@ -178,6 +180,7 @@ class RowReader:
 
     def _job(self, raw: RawRow, values: Mapping[str, Any]) -> BulkRow:
         body, files = self._body_of(values, is_text=raw.is_text)
+        _check_can_be_written(body)
         item_id = self._item_id(values, body, files)
         self._claim(item_id)
         return BulkRow(
@@ -193,7 +196,7 @@ class RowReader:
 
     def _arguments(self, values: Mapping[str, Any], *, is_text: bool) -> tuple[dict[str, Any], dict[str, Path]]:
         arguments: dict[str, Any] = {"model": values.get("model")}
-        inputs, files = list(_listed(values.get("input"), is_text=is_text)), dict[str, Path]()
+        inputs, files = list(listed(values.get("input"), is_text=is_text)), dict[str, Path]()
         for kind, shape in MEDIA.items():
             if kind in values:
                 medium = self._medium(kind, values[kind])
@@ -208,7 +211,7 @@ class RowReader:
         for name in ("webhook_url", "project_id"):
             arguments[name] = values.get(name)
         for name in ("options", "segments", "dub_params", "dialogue_edit"):
-            arguments[name] = _nested(name, values, is_text=is_text)
+            arguments[name] = nested(name, values, is_text=is_text)
         return arguments, files
 
     def _medium(self, kind: str, value: Any) -> dict[str, str] | Path:
@@ -224,22 +227,24 @@ class RowReader:
 
     def _file(self, kind: str, given: Path) -> Path:
         path = given if given.is_absolute() else self._base / given
-        if path.is_dir():
-            raise ArgumentError(kind, f"{str(path)!r} is a directory")
+        shown = repr(str(path) if len(str(path)) <= SHOWN_OF_A_PATH else f"{str(path)[:SHOWN_OF_A_PATH]}…")
         try:
-            size = path.stat().st_size
-            with path.open("rb"):
-                pass
+            status = path.stat()
+            if not stat.S_ISDIR(status.st_mode):
+                with path.open("rb"):
+                    pass
         except FileNotFoundError:
             near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ArgumentError(kind, f"there is no file {str(path)!r}{hint}") from None
+            raise ArgumentError(kind, f"there is no file {shown}{hint}") from None
         except OSError as error:
-            raise ArgumentError(kind, f"{str(path)!r} cannot be read: {error.strerror}") from error
+            raise ArgumentError(kind, f"{shown} cannot be read: {error.strerror}") from error
         except ValueError as error:  # a name that no file can have
-            raise ArgumentError(kind, f"{str(path)!r} cannot be read: {error}") from error
-        if not 0 < size <= LARGEST_FILE:
-            raise ArgumentError(kind, f"{str(path)!r} " + ("is empty" if not size else "has more than 5 GiB"))
+            raise ArgumentError(kind, f"{shown} cannot be read: {error}") from error
+        if stat.S_ISDIR(status.st_mode):
+            raise ArgumentError(kind, f"{shown} is a directory")
+        if not 0 < status.st_size <= LARGEST_FILE:
+            raise ArgumentError(kind, f"{shown} " + ("has more than 5 GiB" if status.st_size else "is empty"))
         found = kind_of(mime_type(path.name, kind) or "")
         if found is None:
             raise ArgumentError(
@@ -291,31 +296,34 @@ def _is_deep_option(name: str) -> bool:
 
 
 KNOWN = frozenset(_known_columns())
-OPTIONS = attrs.fields_dict(attrs.resolve_types(GenerationOptions))
-"""The options with their types, which tell how a cell of text is to be read."""
 
 
 def _column_of(name: Any) -> Any:
     """Take the API's own spelling for a column, too."""
-    snake = _snake(name) if isinstance(name, str) else name
+    snake = _snake(name)
     return snake if snake in KNOWN else name
+
+
+def _told(name: Any) -> str:
+    """Write a column that is wrong: it may be anything, also text that has no bytes."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _unknown(number: int, name: Any) -> Problem:
     near = difflib.get_close_matches(str(name).replace("-", "_").lower(), KNOWN, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(KNOWN))}"
-    return Problem(number=number, column=str(name), reason=f"there is no such column; {hint}")
+    return Problem(number=number, column=_told(name), reason=f"there is no such column; {hint}")
 
 
 def _of_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """Take a record of the batch API apart, whose payload is the body of a create call."""
     if more := values.keys() - BATCH_COLUMNS - {"priority"}:
-        raise ArgumentError(min(more), "it does not belong into a record of the batch API")
+        raise ArgumentError(_told(min(more, key=str)), "it does not belong into a record of the batch API")
     if values.get("endpoint", ENDPOINT) != ENDPOINT:
         raise ArgumentError("endpoint", f"{values['endpoint']!r} is not {ENDPOINT!r}")
     payload = values.get("payload")
     if isinstance(payload, str):  # as in a cell of a CSV file
-        payload = _json("payload", payload)
+        payload = json_cell("payload", payload)
     if not isinstance(payload, Mapping):
         raise ArgumentError("payload", "it is missing; it is the JSON body of a generation")
     record = {_snake(name): value for name, value in payload.items()}
@@ -325,60 +333,12 @@ def _of_record(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, **({"priority": values["priority"]} if "priority" in values else {})}
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: "_" + found[1].lower(), name)
-
-
-def _nested(name: str, values: Mapping[str, Any], *, is_text: bool) -> Any:
-    """Put the columns of a nested object together: `options`, `options.sync_mode` and deeper ones."""
-    whole = values.get(name)
-    if isinstance(whole, str):
-        whole = _json(name, whole)
-    parts = {path: value for path, value in values.items() if path.startswith(f"{name}.")}
-    if not parts:
-        return whole
-    made: dict[str, Any] = dict(whole) if isinstance(whole, Mapping) else {}
-    for path, value in parts.items():
-        *way, last = path.split(".")[1:]
-        place = made
-        for step in way:
-            place = place.setdefault(step, {})
-        place[last] = _typed_cell(path, value) if is_text and isinstance(value, str) else value
-    return made
-
-
-def _typed_cell(path: str, text: str) -> Any:
-    """Read a cell as what its column holds: text stays text, all else is JSON."""
-    field = OPTIONS.get(path.split(".")[1]) if path.startswith("options.") else None
-    if path.count(".") == 1 and field is not None and "str" in _names_of(field.type):
-        return text
-    try:
-        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
-    except ValueError:
-        if field is not None and path.count(".") == 1:
-            raise ArgumentError(path, f"{text!r} is not a value of this column") from None
-        return text
-
-
-def _names_of(shape: Any) -> str:
-    return f"{shape} {' '.join(str(part) for part in get_args(shape))}"
-
-
-def _listed(value: Any, *, is_text: bool) -> list[Any]:
-    if value is None:
-        return []
-    if is_text or isinstance(value, str):
-        value = _json("input", value)
-    if not isinstance(value, list | tuple):
-        raise ArgumentError("input", f"{type(value).__name__} is not a list of inputs")
-    return list(value)
-
-
-def _json(column: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ArgumentError(column, f"it is no JSON: {error}") from None
+def _snake(name: Any) -> Any:
+    return (
+        name
+        if not isinstance(name, str)
+        else re.sub(r"(?<=[a-z])([A-Z])", lambda found: "_" + found[1].lower(), name)
+    )
 
 
 def _speech(text: Any, voice: Any) -> Tts:
@@ -391,9 +351,9 @@ def _speech(text: Any, voice: Any) -> Tts:
 def _priority(value: Any) -> int:
     try:
         number = int(value or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ArgumentError("priority", f"{value!r} is not a whole number") from None
-    if (isinstance(value, float) and value != number) or abs(number) > MOST_PRIORITY:
+    if (value and not isinstance(value, str) and value != number) or abs(number) > MOST_PRIORITY:
         raise ArgumentError("priority", f"{value!r} is not a whole number of at most {MOST_PRIORITY:,}")
     return number
 
@@ -403,6 +363,19 @@ def _checked_id(value: Any) -> str:
     if not text.strip() or len(text) > LONGEST_ID or not text.isprintable():
         raise ArgumentError("item_id", f"{value!r} is not a name of 1 to {LONGEST_ID} printable characters")
     return text.strip()
+
+
+def _check_can_be_written(body: JsonObject) -> None:
+    """See that a body has bytes: half of a surrogate pair has none, nor has a number that is not finite."""
+    try:
+        frozen_body(body)
+    except ArgumentError as whole:
+        for name, value in body.items():
+            try:
+                frozen_body({name: value})
+            except ArgumentError as error:
+                raise ArgumentError(_snake(name), str(error).removeprefix(f"{error.argument}: ")) from whole
+        raise
 
 
 def _names_beside(path: Path) -> list[str]:

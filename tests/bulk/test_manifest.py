@@ -68,6 +68,7 @@ def test_rows_have_the_number_of_their_line(tmp_path: Path) -> None:
         ("a.jsonl", b'{"item_id":\n{"item_id":"b","video":"b.mp4"}\n', "it is no JSON object on one line"),
         ("a.jsonl", b'[1]\n{"item_id":"b","video":"b.mp4"}\n', "it is a JSON list, no object"),
         ("a.jsonl", b'{"x":NaN}\n{"item_id":"b","video":"b.mp4"}\n', "NaN is not JSON"),
+        ("a.jsonl", b'{"x":"\xff"}\n{"item_id":"b","video":"b.mp4"}\n', "it is not UTF-8 text"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_told_and_the_others_are_read(
@@ -97,6 +98,19 @@ def test_a_file_that_is_no_manifest_is_refused(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ArgumentError, match=f"^manifest: .*{problem}"):
         list(read_manifest(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv.gz", "item_id\n" + "a\n" * 5000), ("a.jsonl.gz", '{"item_id":"a"}\n' * 5000)]
+)
+def test_a_packed_file_that_was_cut_tells_so_behind_what_can_be_read(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(content.encode())[:-9])
+    *rows, last = read_manifest(tmp_path / name)
+    assert len(rows) > 4000
+    assert all(row.problem is None for row in rows)
+    assert "ended before" in (last.problem or "")
 
 
 @pytest.mark.parametrize("manifest", [7, {"video": "a.mp4"}, None])

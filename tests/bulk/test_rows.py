@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,15 @@ def test_cells_of_text_are_read_as_their_columns_want(folder: Path) -> None:
     assert row.priority == 4
 
 
+def test_a_row_is_left_as_it_came() -> None:
+    """A field with a column of its own goes into a copy of the object."""
+    detection = {"auto_detect": False}
+    values = {**FLAT, "options": {"active_speaker_detection": detection}}
+    row = read({**values, "options.active_speaker_detection.auto_detect": True})
+    assert row.body["options"] == {"active_speaker_detection": {"auto_detect": True}}
+    assert detection == {"auto_detect": False}
+
+
 def test_defaults_fill_what_a_row_leaves_out() -> None:
     reader = RowReader(Path(), {"model": "lipsync-2-pro", "options.sync_mode": "bounce"})
     row = reader.read(RawRow(number=1, values={"video": "https://x/v.mp4", "audio": "https://x/a.wav"}))
@@ -132,15 +142,28 @@ def test_a_row_without_a_name_gets_one_that_does_not_depend_on_its_place() -> No
         ({"video": "."}, "video", "is a directory"),
         ({"video": "a\0.mp4"}, "video", "cannot be read: embedded null byte"),
         ({"video": "empty.mp4"}, "video", "is empty"),
+        ({"video": "data:video/mp4;base64," + "A" * 9000}, "video", "AAA…' cannot be read: File name too long"),
         ({"video": "notes.txt"}, "video", "is of no known type"),
         ({"video": "voice.wav"}, "video", "it belongs into the column audio"),
         ({"video": 7}, "video", "7 is no URL, no asset:ID and no path"),
         ({"video": "asset:"}, "input[0].asset_id", "is not an asset's id"),
         ({"priority": "high"}, "priority", "'high' is not a whole number"),
         ({"priority": 1.5}, "priority", "1.5 is not a whole number"),
+        ({"priority": float("inf")}, "priority", "inf is not a whole number"),
+        ({"priority": Decimal("1.5")}, "priority", "is not a whole number"),
         ({"output_name": "a/b"}, "output_name", "'a/b'"),
         ({"options.temperature": 7}, "options.temperature", "not a number from 0 to 1"),
         ({"options": "no json"}, "options", "it is no JSON"),
+        ({"options": "[" * 5000}, "options", "it is no JSON"),
+        ({"options": [], "options.sync_mode": "loop"}, "options", "it is a list, into which options.sync_mode"),
+        (
+            {"dub_params.a": "x", "dub_params.a.b": 1},
+            "dub_params.a.b",
+            "there is a str at 'a', into which nothing can go",
+        ),
+        ({"options": {"new": float("nan")}}, "options", "it has no JSON form"),
+        ({"project_id": "\ud800"}, "project_id", "it has no JSON form"),
+        ({"\ud800": 1}, "\\ud800", "there is no such column"),
         ({"item_id": ""}, "item_id", "is not a name"),
         ({"item_id": "x" * 201}, "item_id", "is not a name"),
         ({"item_id": "a\nb"}, "item_id", "is not a name"),
@@ -166,6 +189,8 @@ def test_all_unknown_columns_of_a_row_are_told_at_once() -> None:
     ("record", "column"),
     [
         ({"request_id": "r", "payload": FLAT, "x": 1}, "x"),
+        ({"request_id": "r", "payload": FLAT, "x": 1, 2: 3}, "2"),
+        ({"request_id": "r", "payload": {4: 5}}, "4"),
         ({"request_id": "r", "endpoint": "/v2/tts", "payload": {}}, "endpoint"),
         ({"request_id": "r"}, "payload"),
         ({"payload": {}}, "request_id"),

@@ -48,8 +48,8 @@ TRICKS = st.sampled_from([
     "a\udcff.mp4", "..", "../a", " a ", "'", "*", "--", "--B--", "x" * 300,
 ])  # fmt: skip
 NAMES = (TRICKS | TEXT | st.lists(TRICKS | TEXT, max_size=3).map("".join)).filter(bool)
-NO_SEMICOLONS = NAMES.map(lambda name: name.replace(";", ","))
-"""Names that aiohttp reads: it takes two semicolons in quotes for the end of the quotes."""
+FOR_AIOHTTP = NAMES.map(lambda name: name.replace(";", ",").replace("/", "_"))
+"""Names that aiohttp reads: it takes semicolons in quotes for the end of the quotes, and slashes away."""
 TYPES = st.sampled_from(["video/mp4", "application/octet-stream", 'text/plain; charset="utf-8"', "a/b; é=ü", "\t"])
 WITHIN = b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nx\r\n--B--\r\n'
 """A whole form, which may be the content of a part."""
@@ -76,7 +76,7 @@ class Wanted:
 
 @st.composite
 def parts(
-    draw: st.DrawFn, folder: Path, *, names: st.SearchStrategy[str] = NO_SEMICOLONS, replayable: bool = True
+    draw: st.DrawFn, folder: Path, *, names: st.SearchStrategy[str] = FOR_AIOHTTP, replayable: bool = True
 ) -> Wanted:
     """Make a part with any names and contents, whose bytes come in any way in which they may."""
     content = draw(CONTENTS)
