@@ -9,8 +9,8 @@ read by a loop over what came, which knows the way to a wrong field and does not
 from __future__ import annotations
 
 import functools
-import math
 import operator
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
@@ -30,6 +30,8 @@ Read = Callable[[Any, Any], Any]
 
 REFUSALS = (TypeError, ValueError)
 """What a reader raises for a value that does not fit."""
+
+LARGEST = sys.float_info.max
 
 INPUT_KINDS: dict[str, type[ApiObject]] = {"video": Video, "image": Image, "audio": Audio, "text": Tts}
 
@@ -135,7 +137,7 @@ def _whole_number(value: Any, _: Any) -> int:
 
 
 def _number(value: Any, _: Any) -> float:
-    if type(value) is int or (type(value) is float and math.isfinite(value)):  # 1e999 is read as infinity
+    if (type(value) is float or type(value) is int) and -LARGEST <= value <= LARGEST:  # 1e999 is read as infinity
         return value
     raise TypeError(_not("a finite number", value))
 
@@ -321,9 +323,7 @@ def _plain_types(shape: Any) -> frozenset[type]:
         return _plain_types(_present(shape)) | {type(None)}
     if _is_word(shape):
         return frozenset({str})
-    if shape is float:  # a float is looked at: it may be infinite
-        return frozenset({int})
-    return frozenset({shape} & {str, bool, int})
+    return frozenset({shape} & {str, bool, int})  # and no float, which may be infinite
 
 
 def _factory(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:

@@ -75,7 +75,11 @@ async def _add(found: Ingredients, argument: str, medium: Any, kinds: tuple[str,
 
 def _kind_of_url(url: str) -> str | None:
     """Tell what a URL leads to by its extension, if that says it."""
-    return kind_of(MIME_TYPES.get(PurePath(urlsplit(url).path).suffix.lower(), ""))
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # it is no address, as the server will say
+        return None
+    return kind_of(MIME_TYPES.get(PurePath(path).suffix.lower(), ""))
 
 
 def _checked_kind(argument: str, kind: str | None, kinds: tuple[str, ...]) -> str:

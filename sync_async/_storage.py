@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -16,6 +16,7 @@ from yarl import URL
 
 from sync_async._aiohttp import FAILURES, client_timeout, finding_of, send_stream
 from sync_async._bodies import CHUNK_BYTES, Source
+from sync_async._errors import ArgumentError
 from sync_async._response import NoAnswer
 from sync_async._settings import Timeout
 
@@ -79,7 +80,7 @@ class Storage:
 
     async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         for _ in range(MOST_REDIRECTS + 1):
-            try:
+            with _findings():
                 response = await self.session.get(
                     URL(url, encoded=True),
                     headers=headers,
@@ -87,13 +88,12 @@ class Storage:
                     proxy=self.proxy,
                     timeout=client_timeout(self.timeout.connect, self.timeout.read),
                 )
-            except FAILURES as error:
-                raise finding_of(error) from error
             location = response.headers.get("Location")
             if response.status not in REDIRECTS or not location:
                 return response
             response.release()
-            before, url = urlsplit(url), urljoin(url, location)
+            with _findings():
+                before, url = urlsplit(url), urljoin(url, location)
             if before.scheme == "https" and urlsplit(url).scheme != "https":
                 raise NoAnswer(f"{before.hostname} redirects to an unsafe connection", reached=True, hopeless=True)
         raise NoAnswer(f"{urlsplit(url).hostname} redirects in a circle", reached=True, hopeless=True)
@@ -116,10 +116,8 @@ class Storage:
                 timeout=client_timeout(self.timeout.connect, self.timeout.read),
             )
 
-        try:
+        with _findings():
             response = await send_stream(source, self.timeout.read, send)
-        except FAILURES as error:
-            raise finding_of(error) from error
         try:
             return await self._answer(response)
         finally:
@@ -135,3 +133,20 @@ class Storage:
             text = ""
         code = re.search(r"<Code>(\w{1,80})</Code>", text)
         return StorageAnswer(response.status, response.headers, host, code[1] if code else "")
+
+
+@contextlib.contextmanager
+def _findings() -> Iterator[None]:
+    """Turn what goes wrong on the way to a host into a finding.
+
+    Raises:
+        NoAnswer: No answer came, or the link is no address.
+    """
+    try:
+        yield
+    except ArgumentError:  # the file changed meanwhile
+        raise
+    except ValueError:  # its text may hold the link, which is signed
+        raise NoAnswer("the link is no address that can be asked", reached=False, hopeless=True) from None
+    except FAILURES as error:
+        raise finding_of(error) from error

@@ -329,7 +329,7 @@ class _Call:
         keeps_method = response.status in KEEPS_METHOD or self.request.endpoint.method in ("GET", "HEAD")
         if response.status not in REDIRECTS or not location or not keeps_method or not settings.follow_redirects:
             return False
-        target = _target_below(settings.base_url, urljoin(settings.base_url + self.request.target, location))
+        target = _target_below(settings.base_url, location, settings.base_url + self.request.target)
         if target is None or self.redirects == MAX_REDIRECTS:
             return False
         self.redirects += 1
@@ -337,9 +337,18 @@ class _Call:
         return True
 
 
-def _target_below(base_url: str, url: str) -> str | None:
-    """Give path and query of a URL on the API's origin, relative to the base URL."""
-    base, parts = urlsplit(base_url), urlsplit(url)
+def _target_below(base_url: str, url: str, page: str = "") -> str | None:
+    """Give path and query of a URL on the API's origin, relative to the base URL.
+
+    Args:
+        base_url: The base URL.
+        url: Any text that is said to be a URL.
+        page: Where it stands, if it may be relative to that.
+    """
+    try:
+        base, parts = urlsplit(base_url), urlsplit(urljoin(page, url))
+    except ValueError:  # it is none
+        return None
     if (base.scheme, base.netloc) != (parts.scheme, parts.netloc) or not parts.path.startswith(base.path):
         return None
     return parts.path[len(base.path) :] + (f"?{parts.query}" if parts.query else "")

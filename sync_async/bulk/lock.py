@@ -71,7 +71,7 @@ def holder(path: Path) -> dict[str, Any]:
     try:
         read = json.loads(path.read_bytes())
         return {"pid": int(read["pid"]), "host": str(read["host"]), "started": str(read["started"])}
-    except (OSError, ValueError, TypeError, KeyError):  # it is about to tell
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):  # it is about to tell
         return {}
 
 

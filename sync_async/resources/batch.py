@@ -6,7 +6,7 @@ import builtins
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urljoin
+from urllib.parse import parse_qsl
 
 import attrs
 
@@ -241,6 +241,7 @@ class AsyncBatch(Resource):
     async def _result_file(self, batch: BatchResponse, options: RequestOptions) -> bytes:
         """Fetch the file: the API knows where it is, and the host that has it must not see the key."""
         from sync_async.transfer.download import fetch
+        from sync_async.transfer.hosts import absolute
 
         transport, url = self._caller.transport, batch.output_url
         target = transport.target_of(url)
@@ -251,7 +252,7 @@ class AsyncBatch(Resource):
             location = response.headers.get("Location")
             if response.status < 300 or not location:  # noqa: PLR2004
                 return response.body
-            url = urljoin(url, location)
+            url = absolute(url, location)
         return await fetch(transport, url, f"results of batch {batch.id}")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -21,7 +20,8 @@ from sync_async._response import NoAnswer
 from sync_async._retry import Failure
 from sync_async._transport import Transport, failure_of
 from sync_async.transfer.disk import Disk, Work
-from sync_async.transfer.partial_file import PartialFile, Sent
+from sync_async.transfer.hosts import host_of
+from sync_async.transfer.partial_file import HEADER_TAG, PartialFile, Sent
 from sync_async.transfer.patience import Patience
 from sync_async.types.generations import Generation
 
@@ -32,6 +32,12 @@ MOST_LINKS = 3
 """Fresh links asked for, without a byte coming, before a host that refuses each of them is believed."""
 WRITTEN_AT_ONCE = 1024**2
 """Bytes that are brought to the disk together."""
+LENGTH = re.compile(r"[0-9]{1,18}")
+PART = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+NO_PART = re.compile(r"bytes \*/([0-9]{1,18})")
+UNSAFE_IN_FILE_NAMES = re.compile(r'[\x00-\x1f/\\:*?"<>|]')
+LONGEST_NAME = 200
+"""Bytes of a file's name, which leave room for those of its part."""
 ENDED = (401, 403, 404, 410)
 """Statuses with which a storage host answers to a link that has ended."""
 
@@ -139,7 +145,7 @@ class Download:
                 return await self._take(answer)
         except NoAnswer as finding:
             if not await self._patience.wait(failure_of(finding), finding.problem):
-                raise self._error(_host(url), "get", finding.problem) from finding
+                raise self._error(host_of(url), "get", finding.problem) from finding
         return False
 
     async def _link(self) -> str:
@@ -198,11 +204,11 @@ class Download:
         tag = answer.headers.get("ETag")
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             return Sent(of=self.what)  # what arrives has another length than what was sent
-        strong = tag if tag and not tag.startswith("W/") else None
-        return Sent(of=self.what, tag=strong, total=int(length) if length.isdecimal() else None)
+        strong = tag if tag and HEADER_TAG.fullmatch(tag) and not tag.startswith("W/") else None
+        return Sent(of=self.what, tag=strong, total=int(length) if LENGTH.fullmatch(length) else None)
 
     def _continues(self, answer: StorageAnswer) -> bool:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+        found = PART.fullmatch(answer.headers.get("Content-Range", ""))
         if found is None or self._part.sent is None:
             return False
         sent = self._part.sent
@@ -210,7 +216,7 @@ class Download:
         return is_same and int(found[1]) == self._part.size
 
     def _is_whole(self, answer: StorageAnswer) -> bool:
-        found = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
+        found = NO_PART.fullmatch(answer.headers.get("Content-Range", ""))
         return found is not None and int(found[1]) == self._part.size == self._total()
 
     def _total(self) -> int | None:
@@ -267,10 +273,13 @@ def _is_complete(answer: StorageAnswer, here: int, total: int | None) -> bool:
 
 
 def name_of_output(generation: Generation | str) -> str:
-    """Give the name of a result in a folder: the generation's output name, else its id."""
-    if isinstance(generation, str):
-        return f"{generation}.mp4"
-    return f"{generation.output_file_name or generation.id}.mp4"
+    """Give the name of a result in a folder: the generation's output name, else its id.
+
+    Both come from the server, so that what would lead out of the folder, or is no name, is replaced.
+    """
+    told = generation if isinstance(generation, str) else generation.output_file_name or generation.id
+    name = UNSAFE_IN_FILE_NAMES.sub("_", told).encode("utf-8", "replace")[:LONGEST_NAME]
+    return f"{name.decode('utf-8', 'ignore')}.mp4"
 
 
 async def fetch(transport: Transport, url: str, what: str) -> bytes:
@@ -297,13 +306,9 @@ async def fetch(transport: Transport, url: str, what: str) -> bytes:
             failure, problem, hint = failure_of(finding), finding.problem, None
         if not await patience.wait(failure, problem, hint):
             raise DownloadError(
-                f"{what}: {_host(url)} did not give the file: {problem}", host=_host(url), step="get"
+                f"{what}: {host_of(url)} did not give the file: {problem}", host=host_of(url), step="get"
             )
 
 
 def _refusal(answer: StorageAnswer) -> str:
     return f"it answers {answer.status} {answer.reason}".rstrip()
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "the storage host"

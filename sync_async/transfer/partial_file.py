@@ -12,14 +12,18 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Self
 
 import attrs
+from attrs.validators import instance_of, matches_re, optional
 
 from sync_async._errors import ArgumentError
 
 PATH_TYPES = (str, os.PathLike)
+HEADER_TAG = re.compile(r"[\x21-\x7e]+")
+"""A tag that can be sent back in a header."""
 FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
@@ -27,11 +31,11 @@ FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
 class Sent:
     """What a host sends, as far as it says: enough to tell whether it is the same another time."""
 
-    of: str
+    of: str = attrs.field(validator=instance_of(str))
     """What the file is: the id of a generation, or the link without its query."""
-    tag: str | None = None
+    tag: str | None = attrs.field(default=None, validator=optional(matches_re(HEADER_TAG)))
     """The strong ETag."""
-    total: int | None = None
+    total: int | None = attrs.field(default=None, validator=optional(instance_of(int)))
     """Bytes in all."""
 
 
@@ -156,7 +160,12 @@ class PartialFile:
     def _read_notes(self) -> Sent | None:
         try:
             return Sent(**json.loads(Path(self._notes).read_bytes()))
-        except (OSError, ValueError, TypeError):  # none, or half of them: the part cannot be trusted
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            RecursionError,
+        ):  # none, or half of them: the part cannot be trusted
             return None
 
     def begin(self, sent: Sent) -> None:

@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -25,6 +24,7 @@ from sync_async._request import Endpoint, Repeat, make_request
 from sync_async._response import NoAnswer, value_of
 from sync_async._settings import RequestOptions
 from sync_async._transport import Transport, failure_of
+from sync_async.transfer.hosts import host_of
 from sync_async.transfer.patience import Patience
 from sync_async.types.assets import PresignedUpload
 
@@ -163,7 +163,7 @@ class _Upload:
             ended = answer is None or answer.status in ENDED or answer.reason == "ExpiredToken"
             if not ended or asked == MOST_ADDRESSES:
                 refusal = "its address ended too soon" if answer is None else _refusal(answer)
-                raise self._error(_host(place), f"{refusal} (addresses asked for: {asked})")
+                raise self._error(host_of(place.upload_url), f"{refusal} (addresses asked for: {asked})")
 
     async def _presign(self) -> PresignedUpload:
         body = {
@@ -187,7 +187,7 @@ class _Upload:
                 answer = await storage.put(place.upload_url, source, self.file.content_type)
             except NoAnswer as finding:
                 if not await self.patience.wait(failure_of(finding), finding.problem):
-                    raise self._error(_host(place), finding.problem) from finding
+                    raise self._error(host_of(place.upload_url), finding.problem) from finding
                 continue
             hint = _retry.hint_of(answer.headers)
             failure = _retry.failure_of_answer(answer.status, None, None, hint)
@@ -204,7 +204,3 @@ class _Upload:
 
 def _refusal(answer: StorageAnswer) -> str:
     return f"{answer.status} {answer.reason}".rstrip()
-
-
-def _host(place: PresignedUpload) -> str:
-    return urlsplit(place.upload_url).hostname or "the storage host"
