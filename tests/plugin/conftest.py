@@ -53,7 +53,7 @@ class Project:
         outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
         outside.pop("SYNC_BASE_URL", None)
         done = subprocess.run(
-            [self.python, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+            [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
             cwd=self.folder,
             env={**outside, "SYNC_API_KEY": OWN_KEY},
             capture_output=True,
