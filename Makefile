@@ -4,13 +4,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check facade bench format clean
+PYTHONS ?= 3.11 3.12 3.13
+
+.PHONY: demo test test-all check facade bench format clean
 
 demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
 	$(BIN)/syncso demo
 
 test: $(STAMP)  ## the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-all:  ## the built wheel on each Python, whose output goes to build/; PYTHONS names others
+	$(PYTHON) tests/all_pythons.py $(PYTHONS)
 
 check: $(STAMP)  ## format, lint, types, generated files
 	$(BIN)/ruff format --check .

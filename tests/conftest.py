@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -11,7 +14,20 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
+import sync
+import sync_async
+import sync_blocking
 from sync_async import AsyncSync
+from tests.wheel import GIVEN
+
+
+def pytest_sessionstart() -> None:
+    """Where a wheel is to be tested, stop when anything else is."""
+    installed = Path(sysconfig.get_path("purelib"))
+    for package in (sync_async, sync_blocking, sync) if GIVEN in os.environ else ():
+        if not Path(package.__file__).is_relative_to(installed):
+            raise pytest.UsageError(f"the wheel is to be tested, but {package.__file__} is imported")
+
 
 GENERATION = {
     "id": "6533643b-aceb-4c40-967e-d9ba9baac39e",

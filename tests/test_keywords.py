@@ -12,7 +12,7 @@ import pytest
 from sync_async import AsyncSync, Video
 from sync_blocking import Sync
 
-RESOURCES = ("assets", "batch", "generations", "models")
+RESOURCES = tuple(AsyncSync.__annotations__)
 FACES = [AsyncSync, Sync]
 
 

@@ -5,33 +5,28 @@ A rule that nothing uses is an error, and so is a name that looks asynchronous a
 
 from __future__ import annotations
 
-SOURCES = {
-    "_client.py": "_client.py",
-    "resources/assets.py": "resources/assets.py",
-    "resources/batch.py": "resources/batch.py",
-    "resources/bulk.py": "resources/bulk.py",
-    "resources/bulk_run.py": "resources/bulk_run.py",
-    "resources/generations.py": "resources/generations.py",
-    "resources/models.py": "resources/models.py",
-}
+import re
+from pathlib import Path
+
+CORE = Path(__file__).resolve().parents[2] / "sync_async"
+
+RESOURCES = {f"resources/{path.name}": path for path in sorted((CORE / "resources").glob("[!_]*.py"))}
+"""Each module of a resource has a twin of its own, so that a new one stands in no list."""
+
+SOURCES = {"_client.py": "_client.py", **{name: name for name in RESOURCES}}
 """Modules of the core and their twins."""
 
 RENAMES = {
     "AsyncSync": "Sync",
     "AsyncSandbox": "Sandbox",
     "AsyncItems": "Items",
-    "AsyncAssets": "Assets",
-    "AsyncAssetsWithRawResponse": "AssetsWithRawResponse",
-    "AsyncBatch": "Batch",
-    "AsyncBatchWithRawResponse": "BatchWithRawResponse",
-    "AsyncBulk": "Bulk",
-    "AsyncBulkRun": "BulkRun",
-    "AsyncGenerations": "Generations",
-    "AsyncGenerationsWithRawResponse": "GenerationsWithRawResponse",
-    "AsyncModels": "Models",
-    "AsyncModelsWithRawResponse": "ModelsWithRawResponse",
+    **{
+        name: name.removeprefix("Async")
+        for path in RESOURCES.values()
+        for name in re.findall(r"^class (Async\w+)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    },
 }
-"""Classes that exist twice; all other names are shared."""
+"""Classes that exist twice: those of resources, and three more; all other names are shared."""
 
 HOMES = {
     "AsyncSync": "sync_blocking._client",

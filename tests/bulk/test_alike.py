@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sync_async
 from sync_async.bulk.alike import AlikeRows
 from sync_async.bulk.keys import frozen_body, idempotency_key, marked_name, payload_sha, plain_marked_names
 from sync_async.bulk.manifest import Piece, RawRow, raw_row
@@ -169,7 +170,7 @@ def test_the_third_row_of_a_kind_goes_the_short_way(name: str | None) -> None:
         {"audio": "https://e.com/a.wav?signature=1"},
         {"options": {"sync_mode": "loop"}},
         {"item_id": "ü"},
-        {"audio": str(Path(__file__).parents[2] / "sync_async" / "sandbox" / "media" / "speech.wav")},
+        {"audio": str(Path(sync_async.__file__).parent / "sandbox" / "media" / "speech.wav")},
     ],
 )
 def test_what_is_not_plain_goes_the_long_way(more: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import sync_async
 from sync_async import ArgumentError
 from sync_async._errors import ClosedError
 from sync_async.bulk import errors, sqlite, sqlite_schema
@@ -649,9 +650,8 @@ def test_errors_survive_pickling() -> None:
 
 def test_the_writer_is_the_only_one_that_opens_the_file_for_writing() -> None:
     """In versions before 3.51.3 two writing connections can spoil a file (https://sqlite.org/wal.html)."""
-    users = [
-        path.name for path in (ROOT / "sync_async").rglob("*.py") if "open_for_writing(" in path.read_text("utf-8")
-    ]
+    package = Path(sync_async.__file__).parent
+    users = [path.name for path in package.rglob("*.py") if "open_for_writing(" in path.read_text("utf-8")]
     assert sorted(users) == ["sqlite.py", "sqlite_schema.py"]
     assert COLUMNS
     assert GroupWriter

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +23,13 @@ from sync_blocking.codegen.rules import Rules, examples
 from sync_blocking.codegen.source import Source, UnknownSourceError
 
 PAIRS = [
-    (
-        getattr(__import__(f"sync_async.{module}", fromlist=["x"]), core),
-        getattr(__import__(f"sync_blocking.{module}", fromlist=["x"]), twin),
-    )
-    for module, core, twin in [
-        ("_client", "AsyncSync", "Sync"),
-        *(
-            (f"resources.{name.lower()}", f"Async{name}{raw}", f"{name}{raw}")
-            for name in ("Assets", "Batch", "Generations", "Models")
-            for raw in ("", "WithRawResponse")
-        ),
-    ]
+    (getattr(importlib.import_module(f"sync_async.{module}"), core), getattr(twins, tables.RENAMES[core]))
+    for module in (name.removesuffix(".py").replace("/", ".") for name in tables.SOURCES)
+    for twins in [importlib.import_module(f"sync_blocking.{module}")]
+    for core in tables.RENAMES
+    if getattr(sys.modules[f"sync_async.{module}"], core, object).__module__ == f"sync_async.{module}"
 ]
+"""Each class of the core that has a twin, and the twin."""
 
 
 def emit(tmp_path: Path, code: str) -> str:
