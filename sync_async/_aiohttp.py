@@ -7,6 +7,7 @@ at its top.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,6 +19,7 @@ import attrs
 from yarl import URL
 
 from sync_async._bodies import Body, MultipartBody
+from sync_async._deadlines import Deadlines
 from sync_async._errors import ClosedError
 from sync_async._forks import lookups
 from sync_async._response import ApiResponse, NoAnswer
@@ -42,7 +44,12 @@ class GuardedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         self._made_in = os.getpid()  # before the parent's __init__, which may fail and then be collected
+        self.deadlines = Deadlines(asyncio.get_running_loop())
         super().__init__(**settings)
+
+    async def _create_connection(self, *args: Any) -> Any:
+        with self.deadlines.suspended():  # connecting has a limit of its own
+            return await super()._create_connection(*args)
 
     def __del__(self, *args: Any) -> None:
         if os.getpid() == self._made_in:
@@ -111,6 +118,9 @@ class SendOnce:
         return await handler(request)
 
 
+_NO_LIMIT = contextlib.nullcontext()
+
+
 @attrs.frozen(kw_only=True)
 class Exchange:
     """What an attempt needs besides the request: all that is the same for each call of a client."""
@@ -118,6 +128,13 @@ class Exchange:
     session: aiohttp.ClientSession
     is_own: bool
     proxy: str | None
+    _deadlines: Deadlines = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        connector = self.session.connector
+        # a connector of the caller's does not tell when it is through, so that connecting counts, too
+        deadlines = connector.deadlines if isinstance(connector, GuardedConnector) else None
+        object.__setattr__(self, "_deadlines", deadlines or Deadlines(asyncio.get_running_loop()))
 
     async def run(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: Timeout
@@ -128,15 +145,15 @@ class Exchange:
             NoAnswer: No whole answer came.
             ClosedError: The session was closed.
         """
+        limit = _NO_LIMIT if timeout.read is None else self._deadlines.within(timeout.read)
         try:
-            if isinstance(body, MultipartBody):
+            if isinstance(body, MultipartBody):  # which may take as long as it needs, as long as it moves
                 response = await self._send_form(method, url, headers, body, timeout)
-            else:
-                response = await self._send(method, url, headers, body, timeout)
-            # reading to the end gives the connection back, and failing to do so closes it
-            if response.content.is_eof() or timeout.read is None:
-                return ApiResponse(response.status, response.headers, await response.read())
-            async with asyncio.timeout(timeout.read):  # aiohttp's own clock starts anew with each byte
+                with limit:
+                    return ApiResponse(response.status, response.headers, await response.read())
+            with limit:
+                response = await self._send(method, url, headers, body, client_timeout(timeout.connect, None))
+                # reading to the end gives the connection back, and failing to do so closes it
                 return ApiResponse(response.status, response.headers, await response.read())
         except FAILURES as error:
             raise finding_of(error) from error
@@ -147,7 +164,7 @@ class Exchange:
             raise
 
     def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: aiohttp.ClientTimeout
     ) -> Awaitable[aiohttp.ClientResponse]:
         return self.session.request(
             method,
@@ -156,7 +173,7 @@ class Exchange:
             data=body,
             allow_redirects=False,
             proxy=self.proxy,
-            timeout=client_timeout(timeout.connect, timeout.read),
+            timeout=timeout,
             **self._send_once(),
         )
 
@@ -166,7 +183,8 @@ class Exchange:
         sent = {**headers, "Content-Type": body.content_type}
         if body.size is not None:
             sent["Content-Length"] = str(body.size)
-        return await send_stream(body, timeout.read, lambda chunks: self._send(method, url, sent, chunks, timeout))
+        limits = client_timeout(timeout.connect, timeout.read)
+        return await send_stream(body, timeout.read, lambda chunks: self._send(method, url, sent, chunks, limits))
 
     def _send_once(self) -> dict[str, Any]:
         if self.is_own:

@@ -250,7 +250,7 @@ def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
     """
     fields = attrs.fields_dict(attrs.resolve_types(cls))
     wire = {wire_name(cls, field): field for field in fields.values() if is_wire_field(field)}
-    known = {name: _known(cls, field, converter) for name, field in wire.items()}
+    field_of = {name: _known(cls, field, converter) for name, field in wire.items()}.get
     aliases = {field.metadata["also"]: name for name, field in wire.items() if "also" in field.metadata}
     owed = [
         _Owed(_setter(cls, field), name, _factory(field))
@@ -264,17 +264,28 @@ def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
         if type(value) is not dict:
             raise TypeError(_not("an object", value))
         made: ApiObject = blank()
-        unknown, nulls = _read_fields(made, value, known)
-        if unknown and not aliases.keys().isdisjoint(unknown):
-            moved = _with_aliases(value, aliases)
-            if moved.keys() != value.keys():
-                return read_object(moved, shape)
+        unknown: JsonObject = {}
+        nulls: tuple[str, ...] = ()
+        wire = ""
+        try:
+            for wire, item in value.items():
+                field = field_of(wire)
+                if field is None:
+                    unknown[wire] = item
+                    continue
+                put, name, plain, read, part = field
+                put(made, item if type(item) in plain else read(item, part))
+                if item is None:
+                    nulls += (name,)
+        except REFUSALS as refusal:
+            raise _at(f".{wire}", refusal) from None
+        if unknown and (moved := _with_aliases(value, unknown, aliases)) is not value:
+            return read_object(moved, shape)
         put_extra(made, unknown)
         if nulls:
-            put_nulls(made, tuple(nulls))
-        for put, name, factory in owed:
-            if name not in value:
-                put(made, _made(factory, name))
+            put_nulls(made, nulls)
+        if owed:
+            _pay(made, value, owed)
         return made
 
     return read_object
@@ -291,30 +302,13 @@ def _setter(cls: type[ApiObject], field: attrs.Attribute[Any]) -> Callable[[ApiO
     return put
 
 
-def _read_fields(made: ApiObject, value: JsonObject, known: dict[str, _Known]) -> tuple[JsonObject, list[str]]:
-    """Put each field that came into its slot; return those that have none, and the names of the null ones."""
-    unknown, nulls = {}, []
-    for wire, item in value.items():
-        if wire not in known:
-            unknown[wire] = item
-            continue
-        put, name, plain, read, shape = known[wire]
-        if type(item) in plain:
-            put(made, item)
-        else:
-            try:
-                put(made, read(item, shape))
-            except REFUSALS as refusal:
-                raise _at(f".{wire}", refusal) from None
-        if item is None:
-            nulls.append(name)
-    return unknown, nulls
-
-
-def _made(factory: Callable[[], Any] | None, name: str) -> Any:
-    if factory is None:
-        raise WrongShapeError(f".{name}", "is missing")
-    return factory()
+def _pay(made: ApiObject, value: JsonObject, owed: list[_Owed]) -> None:
+    """Fill the fields that did not come and have no plain default."""
+    for put, name, factory in owed:
+        if name not in value:
+            if factory is None:
+                raise WrongShapeError(f".{name}", "is missing")
+            put(made, factory())
 
 
 def _plain_types(shape: Any) -> frozenset[type]:
@@ -330,11 +324,12 @@ def _factory(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:
     return getattr(field.default, "factory", None)
 
 
-def _with_aliases(value: JsonObject, aliases: dict[str, str]) -> JsonObject:
+def _with_aliases(value: JsonObject, unknown: JsonObject, aliases: dict[str, str]) -> JsonObject:
     """Move a field that came under its other name to the first; with both there, the other one stays extra."""
-    moved = dict(value)
+    moved = value
     for alias, name in aliases.items():
-        if alias in value and value.get(name) is None:
+        if alias in unknown and value.get(name) is None:
+            moved = dict(moved)
             moved[name] = moved.pop(alias)
     return moved
 

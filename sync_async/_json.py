@@ -11,9 +11,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(msg)
 
 
-_parse = json.JSONDecoder(
-    parse_constant=_refuse_constant
-).decode  # once: a reader takes longer to make than to use
+_READER = json.JSONDecoder(parse_constant=_refuse_constant)  # once: making one takes longer than using it
 
 
 def json_of_text(text: str) -> Any:
@@ -23,7 +21,11 @@ def json_of_text(text: str) -> Any:
         ValueError: It is none.
         RecursionError: It is nested too deeply.
     """
-    return _parse(text)
+    try:
+        value, end = _READER.raw_decode(text)
+    except ValueError:  # it begins with a blank, or is none
+        return _READER.decode(text)
+    return value if end == len(text) else _READER.decode(text)
 
 
 def json_of_bytes(data: bytes) -> Any:
@@ -34,7 +36,7 @@ def json_of_bytes(data: bytes) -> Any:
         RecursionError: It is nested too deeply.
     """
     try:
-        return _parse(data.decode())
+        return json_of_text(data.decode())
     except ValueError:
         # looks for other encodings, which takes longer than most answers do
         return json.loads(data, parse_constant=_refuse_constant)

@@ -69,7 +69,7 @@ class Endpoint(Generic[T]):
     """The server answers with a list, or with a single object that stands for a list of one."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class ApiRequest(Generic[T]):
     """A request with nothing left to decide: each attempt sends the same."""
 

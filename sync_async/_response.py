@@ -27,7 +27,7 @@ KEPT_OF_A_BODY = 4096
 """Characters of an unreadable answer that an error keeps."""
 
 
-@attrs.frozen
+@attrs.define
 class ApiResponse:
     """What came back, undecoded."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("syncso")
 log.addHandler(logging.NullHandler())
 
+KEY = "x-api-key"
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 KEEPS_METHOD = (307, 308)
@@ -195,7 +196,16 @@ class Transport:
         self.chance = chance
         self.addresses: dict[object, tuple[str, float]] = {}
         """Where files are that were sent, and until when that is relied upon; see `transfer.upload`."""
-        self.base_headers = settings.base_headers()
+        self._base_headers = settings.base_headers()
+        is_fixed = settings.key.is_fixed
+        self._headers = {**self._base_headers, KEY: settings.key.reveal()} if is_fixed else None
+
+    def headers_of(self, request: ApiRequest[Any]) -> Mapping[str, str]:
+        """Give the headers of a request; a key that may change is asked for each time."""
+        headers = self._headers or {**self._base_headers, KEY: self.settings.key.reveal()}
+        if isinstance(request.body, bytes):
+            headers = {**headers, "Content-Type": "application/json"}
+        return merge_headers(headers, request.headers) if request.headers else headers
 
     def with_settings(self, settings: ClientSettings) -> Transport:
         """Give a transport with other settings over the same connections."""
@@ -237,15 +247,22 @@ class _Call:
         self.tries = self.repeats = self.redirects = 0
 
     async def run(self) -> ApiResponse:
-        pool = self.transport.pool
+        pool, timeout = self.transport.pool, self.timeout
         if not pool.is_open_here():
             await pool.open()
+        slots = pool.slots
         while True:
             try:
-                response = await self._attempt()
+                await slots.acquire()  # a queue of our own is no fault of the network's: no clock runs yet
+                try:
+                    response = await (self._attempt() if timeout.total is None else self._in_time(timeout.total))
+                finally:
+                    slots.release()
             except NoAnswer as finding:
                 await self._repeat_after(self._error_of(finding), failure_of(finding), None)
                 continue
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s answered %d (attempt %d)", self.request.name, response.status, self.tries)
             if response.status < 300 or self._is_link(response):  # noqa: PLR2004
                 return response
             if not self._redirected(response):
@@ -255,40 +272,26 @@ class _Call:
     def _is_link(self, response: ApiResponse) -> bool:
         return self.request.endpoint.answer is Answer.LINK and response.status in REDIRECTS
 
-    async def _attempt(self) -> ApiResponse:
+    def _attempt(self) -> Coroutine[Any, Any, ApiResponse]:
+        """Send the request once."""
         transport, request = self.transport, self.request
+        exchange = transport.pool.exchange
+        if exchange is None:
+            msg = "the client was closed while this request was under way"
+            raise ClosedError(msg)
+        self.tries += 1
         url = transport.settings.base_url + request.target
-        slots = transport.pool.slots
-        await slots.acquire()  # a queue of our own is no fault of the network's: no clock runs yet
-        try:
-            exchange = transport.pool.exchange
-            if exchange is None:
-                msg = "the client was closed while this request was under way"
-                raise ClosedError(msg)
-            self.tries += 1
-            sent = exchange.run(request.endpoint.method, url, self._headers(), request.body, self.timeout)
-            response = await (sent if self.timeout.total is None else self._in_time(sent))
-        finally:
-            slots.release()
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s answered %d (attempt %d)", request.name, response.status, self.tries)
-        return response
+        headers = transport.headers_of(request)
+        return exchange.run(request.endpoint.method, url, headers, request.body, self.timeout)
 
-    async def _in_time(self, sent: Coroutine[Any, Any, ApiResponse]) -> ApiResponse:
+    async def _in_time(self, total: float) -> ApiResponse:
         if self.deadline is None:
-            self.deadline = asyncio.get_running_loop().time() + (self.timeout.total or 0.0)
+            self.deadline = asyncio.get_running_loop().time() + total
         try:
             async with asyncio.timeout_at(self.deadline):
-                return await sent
+                return await self._attempt()
         except TimeoutError as error:
             raise NoAnswer("no answer within the call's timeout", reached=True, timed_out=True) from error
-
-    def _headers(self) -> Mapping[str, str]:
-        transport, request = self.transport, self.request
-        headers = {**transport.base_headers, "x-api-key": transport.settings.key.reveal()}
-        if isinstance(request.body, bytes):
-            headers["Content-Type"] = "application/json"
-        return merge_headers(headers, request.headers) if request.headers else headers
 
     async def _repeat_after(self, error: SyncError, failure: Failure, hint: float | None) -> None:
         """Wait until the request may be sent again, or raise its error."""
