@@ -24,8 +24,9 @@ if not TYPE_CHECKING:  # a checker shall know the names above, and take no other
 
         if name == "webhooks":
             return importlib.import_module("sync_async.webhooks")
-        if name == "AsyncSandbox":
-            return importlib.import_module("sync_async.sandbox").AsyncSandbox
+        if home := {"AsyncSandbox": "sandbox", "AsyncSync": "_client"}.get(name):  # needs none of the others
+            value = globals()[name] = getattr(importlib.import_module(f"sync_async.{home}"), name)
+            return value
         if not name.startswith("_") or name in {"__all__", "__version__"}:
             public = importlib.import_module("sync_async._public")
             if name == "__all__" or name in public.__all__:

@@ -11,11 +11,9 @@ import attrs
 
 from sync_async._errors import ArgumentError
 from sync_async._forks import imports
-from sync_async._generation_body import GenerationArguments
 from sync_async._keywords import explains_keywords
-from sync_async._lipsync import Medium, sort
-from sync_async._listeners import OnProgress
-from sync_async._request import Answer, Endpoint, Repeat, checked_headers, make_request
+from sync_async._on_demand import OnDemand
+from sync_async._request import CREATE_PATH, Answer, Endpoint, Repeat, checked_headers, make_request
 from sync_async._response import RawResponse, any_value, plain_headers
 from sync_async._settings import (
     DEFAULT_MAX_CONNECTIONS,
@@ -32,24 +30,26 @@ from sync_async._settings import (
     find_base_url,
 )
 from sync_async._transport import ClientSettings, Pool, Transport, merge_headers
-from sync_async.jobs.waiter import OnUpdate, checked_timeout
 from sync_async.resources._resource import Caller
-from sync_async.resources._starting import CREATE, naming, start_generation
-from sync_async.resources.assets import AsyncAssets
-from sync_async.resources.batch import AsyncBatch
-from sync_async.resources.bulk import AsyncBulk
-from sync_async.resources.generations import AsyncGenerations
-from sync_async.resources.models import AsyncModels
-from sync_async.types.generations import Generation
-from sync_async.types.options import GenerationOptions, Model
 
 if TYPE_CHECKING:
     import aiohttp
 
+    from sync_async._lipsync import Medium
+    from sync_async._listeners import OnProgress
+    from sync_async.jobs.waiter import OnUpdate
+    from sync_async.resources.assets import AsyncAssets
+    from sync_async.resources.batch import AsyncBatch
+    from sync_async.resources.bulk import AsyncBulk
+    from sync_async.resources.generations import AsyncGenerations
+    from sync_async.resources.models import AsyncModels
+    from sync_async.types.generations import Generation
+    from sync_async.types.options import GenerationOptions, Model
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 
 
-class AsyncSync:
+class AsyncSync(OnDemand):
     """The sync.so API for asyncio programs.
 
     A client is cheap to make: it opens no connection before its first request. Use it in one event loop, for
@@ -115,12 +115,9 @@ class AsyncSync:
 
     def _use(self, transport: Transport) -> None:
         self._transport = transport
-        caller = Caller(transport)
-        self.assets = AsyncAssets(caller)
-        self.batch = AsyncBatch(caller)
-        self.bulk = AsyncBulk(caller)
-        self.generations = AsyncGenerations(caller)
-        self.models = AsyncModels(caller)
+
+    def _make_resource(self, cls: Any, name: str) -> object:  # noqa: ARG002  # the twin needs it
+        return cls(Caller(self._transport))
 
     @explains_keywords
     def with_options(
@@ -215,6 +212,10 @@ class AsyncSync:
             await client.lipsync("face.mp4", "speech.wav", output="talking.mp4")
         """
         with imports.under_way():
+            from sync_async._generation_body import GenerationArguments
+            from sync_async._lipsync import sort
+            from sync_async.jobs.waiter import checked_timeout
+            from sync_async.resources._starting import naming, start_generation
             from sync_async.transfer.partial_file import destination
 
         if output is not None:
@@ -311,7 +312,7 @@ def _endpoint(method: str, path: str, options: RequestOptions) -> Endpoint[Any]:
         raise ArgumentError("path", f"{path!r} holds a blank or a control character; percent-encode it")
     if method.upper() in SAFE_METHODS:
         return Endpoint(method.upper(), path, Repeat.SAFE, answer=Answer.ANY)
-    is_create = (method.upper(), path) == ("POST", CREATE.path)  # never sent without a key, by whatever way
+    is_create = (method.upper(), path) == ("POST", CREATE_PATH)  # never sent without a key, by whatever way
     repeat = Repeat.KEYED if is_create or options.idempotency_key is not None else Repeat.NEVER
     return Endpoint(method.upper(), path, repeat, answer=Answer.ANY)
 

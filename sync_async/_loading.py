@@ -45,8 +45,7 @@ def _import_http() -> Any:
         import encodings.idna  # noqa: F401  # for the names of hosts
 
         # the others are imported where few programs need them, on the loop, which need not stand still for them
-        from sync_async import _aiohttp, _batch_results, _codec, _storage  # noqa: F401
-        from sync_async.transfer import download, upload  # noqa: F401
+        from sync_async import _aiohttp, _codec  # noqa: F401
         from sync_async.types import error_body  # noqa: F401
 
     _http = _aiohttp

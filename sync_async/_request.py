@@ -24,6 +24,7 @@ from sync_async.types._model import wire_time
 
 T = TypeVar("T")
 
+CREATE_PATH = "/v2/generate"
 KEY_HEADER = "Idempotency-Key"
 KEY_GRAMMAR = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")

@@ -22,6 +22,7 @@ from sync_async._errors import (
     ClosedError,
     SyncError,
 )
+from sync_async._forks import imports
 from sync_async._loading import load_http
 from sync_async._request import Answer, ApiRequest, Repeat
 from sync_async._response import ApiResponse, NoAnswer, error_of
@@ -129,8 +130,9 @@ class Pool:
         Raises:
             ClosedError: The client was closed.
         """
-        from sync_async._aiohttp import make_session
-        from sync_async._storage import Storage
+        with imports.under_way():
+            from sync_async._aiohttp import make_session
+            from sync_async._storage import Storage
 
         if self.exchange is None:
             msg = "this client is closed; make a new one"

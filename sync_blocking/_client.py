@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sync_async import RawResponse
 from sync_async._client import AsyncSync
 from sync_async._keywords import explains_keywords
-from sync_async._lipsync import Medium
-from sync_async._listeners import OnProgress
+from sync_async._response import RawResponse
 from sync_async._settings import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_MAX_RETRIES,
@@ -21,17 +19,21 @@ from sync_async._settings import (
     SyncEnvironment,
     Timeout,
 )
-from sync_async.jobs.waiter import OnUpdate
-from sync_async.types.generations import Generation
-from sync_async.types.options import GenerationOptions, Model
 from sync_blocking._calls import deliver
 from sync_blocking._facade import ClientFacade, blocking, outcome_of
 from sync_blocking._loop import Portal
-from sync_blocking.resources.assets import Assets
-from sync_blocking.resources.batch import Batch
-from sync_blocking.resources.bulk import Bulk
-from sync_blocking.resources.generations import Generations
-from sync_blocking.resources.models import Models
+
+if TYPE_CHECKING:
+    from sync_async._lipsync import Medium
+    from sync_async._listeners import OnProgress
+    from sync_async.jobs.waiter import OnUpdate
+    from sync_async.types.generations import Generation
+    from sync_async.types.options import GenerationOptions, Model
+    from sync_blocking.resources.assets import Assets
+    from sync_blocking.resources.batch import Batch
+    from sync_blocking.resources.bulk import Bulk
+    from sync_blocking.resources.generations import Generations
+    from sync_blocking.resources.models import Models
 
 
 class Sync(ClientFacade):
@@ -97,15 +99,6 @@ class Sync(ClientFacade):
             max_connections=max_connections,
         )
         self._use(client, Portal(client))
-
-    def _use(self, client: AsyncSync, portal: Portal) -> None:
-        self._async = client
-        self._portal = portal
-        self.assets = Assets(client.assets, portal)
-        self.batch = Batch(client.batch, portal)
-        self.bulk = Bulk(client.bulk, portal)
-        self.generations = Generations(client.generations, portal)
-        self.models = Models(client.models, portal)
 
     @explains_keywords
     def with_options(

@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from sync_async._client import AsyncSync
 from sync_async._keywords import explains_keywords
+from sync_async._on_demand import OnDemand
 from sync_blocking._loop import Portal
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
@@ -90,14 +91,18 @@ class Facade(Generic[ResourceT]):
         self._portal = portal
 
 
-class ClientFacade(Closing):
+class ClientFacade(Closing, OnDemand):
     """Opening and closing of the blocking client."""
 
     _async: AsyncSync
     _portal: Portal
 
     def _use(self, client: AsyncSync, portal: Portal) -> None:
-        raise NotImplementedError
+        self._async = client
+        self._portal = portal
+
+    def _make_resource(self, cls: Any, name: str) -> object:
+        return cls(getattr(self._async, name), self._portal)
 
     def _copy(self, client: AsyncSync) -> Self:
         """Give a client over another core client that shares the connections and the loop."""

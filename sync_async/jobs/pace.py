@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import attrs
@@ -80,7 +79,7 @@ class TickPace:
 
     def next_pause(self, hint: float | None, *, failing: bool) -> float:  # noqa: ARG002  # the same tick
         """Give the seconds until the next look."""
-        usual = statistics.median(self._lengths) if self._lengths else self._age()
+        usual = _median(self._lengths) if self._lengths else self._age()
         return max(tick_of(usual), SECONDS_A_REQUEST * self.requests(), hint or 0.0)
 
     def note_end(self) -> None:
@@ -106,7 +105,7 @@ class FlowPace:
     @property
     def usual_seconds(self) -> float | None:
         """Seconds that a job usually takes, None while nobody knows."""
-        return statistics.median(self._lengths) if self._lengths else None
+        return _median(self._lengths) if self._lengths else None
 
     def note_length(self, seconds: float) -> None:
         """Take note of how long a job took."""
@@ -118,3 +117,9 @@ class FlowPace:
 
     def note_end(self) -> None:
         """Take note of a job that has ended: `note_length` tells more."""
+
+
+def _median(lengths: Iterable[float]) -> float:
+    from statistics import median  # it brings fractions and decimals, which few programs need
+
+    return median(lengths)

@@ -10,15 +10,16 @@ import attrs
 
 from sync_async import _retry
 from sync_async._errors import ApiError, SyncError
+from sync_async._forks import imports
 from sync_async._generation_body import GenerationArguments
 from sync_async._listeners import OnProgress
 from sync_async._media import MediaFile
-from sync_async._request import Endpoint, Repeat, make_request
+from sync_async._request import CREATE_PATH, Endpoint, Repeat, make_request
 from sync_async._settings import RequestOptions, as_request_options
 from sync_async.resources._resource import Caller
 from sync_async.types.generations import Generation
 
-CREATE = Endpoint[Generation]("POST", "/v2/generate", Repeat.KEYED, Generation)
+CREATE = Endpoint[Generation]("POST", CREATE_PATH, Repeat.KEYED, Generation)
 GET = Endpoint[Generation]("GET", "/v2/generate/{id}", Repeat.SAFE, Generation)
 
 LARGEST_FORM_FILE = 20_000_000
@@ -47,7 +48,8 @@ async def start_generation(
     more = options.additional_body_parameters
     form = arguments.to_form(files, more) if files else None
     if large := [kind for kind, file in files.items() if (file.source.size or 0) > LARGEST_FORM_FILE]:
-        from sync_async.transfer.upload import address_of
+        with imports.under_way():
+            from sync_async.transfer.upload import address_of
 
         # by address and not as assets: adding to the library cannot be repeated, and nobody asked for it
         urls = {kind: await address_of(caller.transport, files[kind], on_upload) for kind in large}

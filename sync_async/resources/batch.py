@@ -14,6 +14,7 @@ from sync_async._arguments import checked_batch_id, checked_webhook_url
 from sync_async._batch_file import batch_file_of, check_batch_file
 from sync_async._bodies import BytesSource, File, MultipartBody, Part, field_part, form_fields, open_file
 from sync_async._errors import ArgumentError, BatchFailedError
+from sync_async._forks import imports
 from sync_async._request import Answer, Endpoint, Repeat, make_request
 from sync_async._response import value_of
 from sync_async._retry import hint_of
@@ -234,14 +235,16 @@ class AsyncBatch(Resource):
             raise ArgumentError(
                 "id", f"batch {batch.id} is {batch.status} and has no results yet; wait for it first"
             )
-        from sync_async._batch_results import read_results
+        with imports.under_way():
+            from sync_async._batch_results import read_results
 
         return read_results(batch, await self._result_file(batch, options))
 
     async def _result_file(self, batch: BatchResponse, options: RequestOptions) -> bytes:
         """Fetch the file: the API knows where it is, and the host that has it must not see the key."""
-        from sync_async.transfer.download import fetch
-        from sync_async.transfer.hosts import absolute
+        with imports.under_way():
+            from sync_async.transfer.download import fetch
+            from sync_async.transfer.hosts import absolute
 
         transport, url = self._caller.transport, batch.output_url
         target = transport.target_of(url)

@@ -31,7 +31,7 @@ SUPPORT = {
     "explains_keywords": "from sync_async._keywords import explains_keywords",
     "opening": "from sync_blocking._facade import opening",
     "outcome_of": "from sync_blocking._facade import outcome_of",
-    "RawResponse": "from sync_async import RawResponse",
+    "RawResponse": "from sync_async._response import RawResponse",
 }
 
 
@@ -55,7 +55,9 @@ class ModuleEmitter:
         known = {**self.source.imports(), **SUPPORT, **_twins()}
         known |= {name: f"from {self._module()} import {name}" for name in self.classes}
         typing_only = self.source.typing_imports()
-        typing_only |= {twin: known[twin] for twin in map(tables.RENAMES.__getitem__, tables.OPENED)}
+        twins_of_typing = [tables.RENAMES[core] for core in typing_only if core in tables.RENAMES]
+        twins_of_opened = map(tables.RENAMES.__getitem__, tables.OPENED)
+        typing_only |= {twin: known[twin] for twin in (*twins_of_typing, *twins_of_opened)}
         own = {self.rules.name(self.source, node, name) for name, node in self.classes.items()}
         names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
         names -= own | _bound_names(body) | set(dir(builtins))
@@ -149,22 +151,12 @@ class ModuleEmitter:
         ]
 
     def _constructor(self, owner: ast.ClassDef, node: Function) -> list[str]:
-        resources = [
-            (part.target.id, self.rules.annotation(self.source, part.annotation))
-            for part in owner.body
-            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
-        ]
         return [
             "",
             KEYWORDS,
             f"    def __init__({self._parameters(owner, node)}) -> None:",
             f"        client = {owner.name}({self._passed(owner, node)})",
             "        self._use(client, Portal(client))",
-            "",
-            f"    def _use(self, client: {owner.name}, portal: Portal) -> None:",
-            "        self._async = client",
-            "        self._portal = portal",
-            *[f"        self.{name} = {cls}(client.{name}, portal)" for name, cls in resources],
             "",
         ]
 

@@ -38,8 +38,8 @@ HOMES = {
 CLIENT = "AsyncSync"
 """The class that owns the resources; all others are resources."""
 
-BASES = {"Resource", "WithRawResponse"}
-"""What a resource of the core may derive from."""
+BASES = {"OnDemand", "Resource", "WithRawResponse"}
+"""What a client and a resource of the core may derive from."""
 
 CALLBACKS = {"OnProgress", "OnUpdate"}
 """Types of functions that a caller passes in and the loop calls; they run in the caller's thread."""

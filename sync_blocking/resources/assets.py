@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._keywords import explains_keywords
 from sync_async._listeners import OnProgress
+from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.resources.assets import AsyncAssets, AsyncAssetsWithRawResponse
 from sync_async.types.assets import Asset, AssetId, AssetSort, AssetType, AssetVisibility, PaginatedAssetsResponse

@@ -8,8 +8,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync_async import RawResponse
 from sync_async._bodies import File
+from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.batch import AsyncBatch, AsyncBatchWithRawResponse

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sync_async import RawResponse
 from sync_async._bodies import File
 from sync_async._keywords import explains_keywords
 from sync_async._listeners import OnProgress
+from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsWithRawResponse

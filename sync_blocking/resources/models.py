@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Mapping
 from typing import Any
 
-from sync_async import RawResponse
+from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
 from sync_async.resources.models import AsyncModels, AsyncModelsWithRawResponse
 from sync_async.types.models import ModelInfo
