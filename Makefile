@@ -27,7 +27,8 @@ check: $(STAMP)  ## format, lint, types, generated files
 facade: $(STAMP)  ## generate sync_blocking from sync_async
 	$(BIN)/python -m sync_blocking.codegen
 
-bench: $(STAMP)  ## the figures, beside the vendor's SDK and raw aiohttp
+bench: $(STAMP)  ## the figures, beside the vendor's SDK, aiohttp and httpx
+	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python benchmarks/run.py
 
 format: $(STAMP)

@@ -1,148 +1,248 @@
 """`make bench`: the figures, as ratios of medians of interleaved runs, beside real opponents.
 
-The vendor's SDK is installed into a folder of the benchmark's own. Results are printed and written to
-`benchmarks/results/latest.json`.
+Results are printed and written to `benchmarks/results/latest.json`, and drawn as SVG beside it. A name as the only
+argument (`python benchmarks/run.py threads`) runs the figures whose workload is called so, and writes nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import opponents
+import plots
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-VENDOR = HERE / ".opponents" / "syncsdk"
+RESULTS = HERE / "results"
 ROUNDS = 5
 GIB = 1024**3
+OURS = "syncso"
 
 Run = dict[str, float]
 
 
-def install_vendor() -> None:
-    """Install the vendor's SDK beside the benchmark, once."""
-    if not (VENDOR / "sync").is_dir():
-        print("installing syncsdk 0.3.0 for comparison …", flush=True)
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(VENDOR), "syncsdk==0.3.0"]
-        subprocess.run(command, check=True)
+class Figure(NamedTuple):
+    """What is compared: a workload of `workloads.py`, for us and for each opponent."""
+
+    title: str
+    workload: str
+    counts: dict[str, int]
+    """How many calls each opponent makes in one run: slow ones fewer, so that no run takes minutes."""
+    in_flight: int = 1
+    delay: float | None = None
+    """Seconds after which the server answers; None where none is asked."""
+    at_least: Mapping[str, float] = MappingProxyType({})
+    """How many times as fast as an opponent we want to be; with `of`, in what instead."""
+    of: str = "wall"
+    modules: Mapping[str, str] = MappingProxyType({})
+    """What is imported, where the workload is that."""
+    unit: int = 1
+    """What one count holds: a list of 1000 generations."""
 
 
-def path_of(opponent: str) -> str:
-    """Give the import path in which an opponent is found."""
-    return f"{VENDOR}{os.pathsep}{HERE}" if opponent == "syncsdk" else f"{ROOT}{os.pathsep}{HERE}"
+FIGURES = [
+    Figure(
+        "async reads, 100 in flight, instant server",
+        "throughput",
+        {OURS: 20_000, "aiohttp": 20_000, "httpx": 1000, "syncsdk": 1000},
+        in_flight=100,
+        delay=0,
+        at_least={"syncsdk": 10, "aiohttp": 0.85},
+    ),
+    Figure(
+        "async reads, 1000 in flight, instant server",
+        "throughput",
+        {OURS: 20_000, "aiohttp": 20_000, "httpx": 1000, "syncsdk": 1000},
+        in_flight=1000,
+        delay=0,
+        at_least={"syncsdk": 12},
+    ),
+    Figure(
+        "1000 async reads at once, server takes 50 ms",
+        "burst",
+        {OURS: 1000, "aiohttp": 1000, "httpx": 1000, "syncsdk": 1000},
+        in_flight=1000,
+        delay=0.05,
+        at_least={"syncsdk": 12},
+    ),
+    Figure(
+        "memory of 1000 reads in flight",
+        "burst",
+        {OURS: 1, "aiohttp": 1, "httpx": 1, "syncsdk": 1},
+        in_flight=1000,
+        delay=2,
+        at_least={"syncsdk": 2},
+        of="memory",
+    ),
+    Figure(
+        "blocking reads, one after the other",
+        "sequential",
+        {OURS: 2000, "httpx": 1000, "syncsdk": 1000},
+        delay=0,
+        at_least={"syncsdk": 1.8},
+    ),
+    Figure(
+        "blocking reads from 32 threads",
+        "threads",
+        {OURS: 6400, "httpx": 3200, "syncsdk": 1600},
+        in_flight=32,
+        delay=0,
+        at_least={"syncsdk": 3},
+    ),
+    Figure(
+        "decoding a list of 1000 generations",
+        "decoding",
+        {OURS: 10, "syncsdk": 1},
+        at_least={"syncsdk": 20},
+        unit=1000,
+    ),
+    Figure(
+        "import of the blocking client and first request",
+        "first",
+        {OURS: 1, "httpx": 1, "syncsdk": 1},
+        delay=0,
+        at_least={"syncsdk": 1.5},
+    ),
+    Figure(
+        "import sync_blocking",
+        "importing",
+        {OURS: 1, "httpx": 1, "syncsdk": 1},
+        at_least={"syncsdk": 5},
+        modules={OURS: "sync_blocking", "httpx": "httpx", "syncsdk": "sync"},
+    ),
+    Figure(
+        "from sync_blocking import Sync",
+        "importing",
+        {OURS: 1, "syncsdk": 1},
+        modules={OURS: "sync_blocking:Sync", "syncsdk": "sync:Sync"},
+    ),
+    Figure(
+        "from sync_async import AsyncSync",
+        "importing",
+        {OURS: 1, "aiohttp": 1, "syncsdk": 1},
+        modules={OURS: "sync_async:AsyncSync", "aiohttp": "aiohttp", "syncsdk": "sync:AsyncSync"},
+    ),
+    Figure("the hop of a blocking call", "hop", {OURS: 5000, "run_coroutine_threadsafe": 5000}),
+]
 
 
-def workload(name: str, opponent: str, url: str = "-", count: int = 0, in_flight: int = 0) -> Run:
-    """Run a workload in a process of its own."""
-    command = [sys.executable, "-P", str(HERE / "workloads.py"), name, opponent, url, str(count), str(in_flight)]
+def run(figure: Figure, opponent: str, url: str) -> Run:
+    """Run a workload in a process of its own, and give what one call took."""
+    count = figure.counts[opponent]
+    subject = figure.modules.get(opponent, opponent)
+    measured = _in_process([figure.workload, subject, url, str(count), str(figure.in_flight)], opponent)
+    calls = figure.in_flight if figure.workload == "burst" else count * figure.unit
+    return {kind: value if kind == "memory" else value / calls * 1e6 for kind, value in measured.items()}
+
+
+def _in_process(words: list[str], opponent: str) -> Run:
     done = subprocess.run(
-        command,
+        [sys.executable, "-P", str(HERE / "workloads.py"), *words],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         cwd=HERE,
-        env={**os.environ, "PYTHONPATH": path_of(opponent)},
+        env={**os.environ, "PYTHONPATH": opponents.import_path(opponent)},
     )
     measured: Run = json.loads(done.stdout)
     return measured
 
 
-def import_seconds(module: str, opponent: str) -> Run:
-    """Measure a fresh interpreter that imports a module and ends, without what the interpreter itself takes."""
-    seconds = [_interpreter_seconds(f"import {code}", opponent) for code in (module, "sys")]
-    return {"wall": seconds[0] - seconds[1], "cpu": 0.0}
+@contextlib.contextmanager
+def serving(script: str, *words: str) -> Iterator[str]:
+    """Start a server, and give its port or address."""
+    command = [sys.executable, str(HERE / script), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
 
 
-def _interpreter_seconds(code: str, opponent: str) -> float:
-    before = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-P", "-c", code], check=True, env={**os.environ, "PYTHONPATH": path_of(opponent)}
-    )
-    return time.perf_counter() - before
-
-
-def compared(figure: str, runs: dict[str, Any], against: str, calls: int) -> dict[str, Any]:
-    """Interleave the runs of all opponents and give medians and the ratio."""
-    measured: dict[str, list[Run]] = {opponent: [] for opponent in runs}
-    for _ in range(ROUNDS):
-        for opponent, run in runs.items():
-            measured[opponent].append(run())
+def compared(figure: Figure) -> dict[str, Any]:
+    """Run all opponents in turn, round after round, and give medians and ratios."""
+    with contextlib.ExitStack() as stack:
+        url = "-"
+        if figure.delay is not None:
+            url = "http://127.0.0.1:" + stack.enter_context(serving("server.py", str(figure.delay)))
+        for opponent in figure.counts:  # what is compiled at a first import is no part of any figure
+            run(figure._replace(counts=dict.fromkeys(figure.counts, figure.in_flight)), opponent, url)
+        runs: dict[str, list[Run]] = {opponent: [] for opponent in figure.counts}
+        for _ in range(ROUNDS):
+            for opponent, found in runs.items():
+                found.append(run(figure, opponent, url))
     medians = {
-        opponent: {kind: statistics.median(run[kind] for run in found) / calls * 1e6 for kind in ("wall", "cpu")}
-        for opponent, found in measured.items()
+        opponent: {kind: statistics.median(one[kind] for one in found) for kind in found[0]}
+        for opponent, found in runs.items()
     }
-    ratio = medians[against]["wall"] / medians["syncso"]["wall"]
-    print(f"{figure:58} {ratio:6.2f} times as fast as {against}", flush=True)
-    return {"figure": figure, "against": against, "times_as_fast": ratio, "microseconds_a_call": medians}
+    ours = medians[OURS][figure.of]
+    ratios = {opponent: median[figure.of] / ours for opponent, median in medians.items() if opponent != OURS}
+    return {
+        "figure": figure.title,
+        "of": figure.of,
+        "times_as_good": ratios,
+        "at_least": dict(figure.at_least),
+        "microseconds_a_call": {who: {k: m[k] for k in ("wall", "cpu")} for who, m in medians.items()},
+        **({"bytes": {who: m["memory"] for who, m in medians.items()}} if figure.of == "memory" else {}),
+    }
 
 
-def imports_compared() -> list[dict[str, Any]]:
-    """Compare fresh interpreters: the packages alone, which load little, and with a client's class."""
-    found = []
-    for code in (
-        "sync_async",
-        "sync_blocking",
-        "sync_async; sync_async.AsyncSync",
-        "sync_blocking; sync_blocking.Sync",
-    ):
-        for other, module in (("syncsdk", "sync"), ("aiohttp", "aiohttp")):
-            imports = {
-                "syncso": lambda c=code: import_seconds(c, "syncso"),
-                other: lambda m=module, o=other: import_seconds(m, o),
-            }
-            found.append(compared(f"import {code}", imports, other, 1))
-    return found
+def tell(result: dict[str, Any]) -> None:
+    """Print a figure, and whether it is what was wanted."""
+    print(result["figure"])
+    for opponent, ratio in result["times_as_good"].items():
+        wanted = result["at_least"].get(opponent)
+        word = "" if wanted is None else f"  (wanted {wanted:g}: {'reached' if ratio >= wanted else 'MISSED'})"
+        print(f"  {ratio:8.2f} times as good as {opponent}{word}", flush=True)
 
 
 def transfers_measured() -> list[dict[str, Any]]:
     """Send and fetch a file of 1 GiB, and tell what memory and time that takes."""
     found = []
-    with subprocess.Popen([sys.executable, str(HERE / "storage.py")], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
+    with serving("storage.py") as url:
         for way in ("upload", "download"):
-            run = workload("transfer", way, url, GIB)
-            mebibytes, rate = run["memory"] / 1024**2, GIB / run["wall"] / 1024**2
-            figure = f"{way} of 1 GiB"
-            print(f"{figure:58} {mebibytes:6.1f} MiB of memory, {rate:.0f} MiB/s", flush=True)
-            found.append({"figure": figure, "mebibytes_of_memory": mebibytes, "mebibytes_a_second": rate})
-        server.terminate()
+            measured = _in_process(["transfer", way, url, str(GIB), "1"], way)
+            mebibytes, rate = measured["memory"] / 1024**2, GIB / measured["wall"] / 1024**2
+            print(f"{way} of 1 GiB\n  {mebibytes:8.1f} MiB of memory, {rate:.0f} MiB/s", flush=True)
+            found.append({"figure": f"{way} of 1 GiB", "mebibytes": mebibytes, "mebibytes_a_second": rate})
     return found
 
 
 def main() -> None:
-    """Measure everything."""
-    install_vendor()
+    """Measure everything, or what is asked for."""
+    only = sys.argv[1] if len(sys.argv) > 1 else None
+    versions = opponents.install()
     results = []
-    with subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        for opponent, count, in_flight in (("syncsdk", 1000, 100), ("raw", 20000, 100), ("syncsdk", 1000, 1000)):
-            runs = {
-                who: lambda who=who, c=count, n=in_flight: workload("throughput", who, url, c, n)
-                for who in ("syncso", opponent)
-            }
-            results.append(compared(f"async reads, {in_flight} in flight, instant server", runs, opponent, count))
-        server.terminate()
-    decoders = {who: lambda who=who: workload("decoding", who, count=3) for who in ("syncso", "syncsdk")}
-    results.append(compared("decoding 1000 generations", decoders, "syncsdk", 3000))
-    hops = {
-        who: lambda who=who: workload("hop", who, count=5000) for who in ("syncso", "run_coroutine_threadsafe")
-    }
-    results.append(compared("the hop of a blocking call", hops, "run_coroutine_threadsafe", 5000))
-    results += imports_compared() + transfers_measured()
+    for figure in FIGURES:
+        if only in (None, figure.workload):
+            results.append(compared(figure))
+            tell(results[-1])
+    if only is not None:
+        return
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
-    path = HERE / "results" / "latest.json"
-    path.write_text(
-        json.dumps({"machine": machine, "rounds": ROUNDS, "results": results}, indent=1) + "\n", encoding="utf-8"
-    )
-    print(f"written to {path.relative_to(ROOT)}")
+    measured = {
+        "machine": machine,
+        "rounds": ROUNDS,
+        "opponents": versions,
+        "results": results,
+        "transfers": transfers_measured(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "latest.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    for path in plots.draw(measured, RESULTS):
+        print(f"drawn: {path.relative_to(ROOT)}")
+    print("written: benchmarks/results/latest.json")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A server in its own process whose answers are made beforehand, so that the client is what is measured."""
+"""A server in its own process whose answers are made beforehand, so that the client is what is measured.
+
+`python server.py [SECONDS]` prints its port, and answers each request that many seconds later, or at once.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,13 @@ ANSWER = (
 )
 
 
-class Instant(asyncio.Protocol):
-    """Answers each request at once; all requests here are GETs without a body."""
+class Answering(asyncio.Protocol):
+    """Answers each request of a connection after a fixed time; all requests here are GETs without a body."""
 
     transport: Any
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection."""
@@ -43,15 +49,19 @@ class Instant(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
         *requests, self.left = (self.left + data).split(b"\r\n\r\n")
-        self.transport.write(ANSWER * len(requests))
+        if self.seconds:
+            asyncio.get_running_loop().call_later(self.seconds, self.transport.write, ANSWER * len(requests))
+        else:
+            self.transport.write(ANSWER * len(requests))
 
 
-async def serve() -> None:
+async def serve(seconds: float) -> None:
     """Print the port and serve until the process is ended."""
-    server = await asyncio.get_running_loop().create_server(Instant, "127.0.0.1", 0, backlog=4096)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Answering(seconds), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(serve()))
+    sys.exit(asyncio.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)))

@@ -1,76 +1,123 @@
-"""What is measured: `workloads.py NAME OPPONENT URL COUNT IN_FLIGHT` prints wall and CPU seconds as JSON.
+"""What is measured: `workloads.py NAME OPPONENT URL COUNT IN_FLIGHT` prints what it took as JSON.
 
-Each run is a process of its own, so that opponents with the same import name do not meet.
+Each run is a process of its own, so that opponents with the same import name do not meet, and none finds the
+machine as another left it. Times are in seconds, memory in bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-ID = "6533643b-aceb-4c40-967e-d9ba9baac39e"
+from opponents import ASYNC, BLOCKING
+
+Measured = dict[str, float]
 
 
-async def throughput(opponent: str, url: str, count: int, in_flight: int) -> dict[str, float]:
-    """Read a generation `count` times, `in_flight` at once."""
-    get, close = await OPPONENTS[opponent](url)
+class Clock:
+    """Wall and CPU time since it was made."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> Measured:
+        """Give what has passed."""
+        return {"wall": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu}
+
+
+async def throughput(opponent: str, url: str, count: int, in_flight: int) -> Measured:
+    """Read a generation `count` times, `in_flight` at once, over connections that are there."""
+    get, close = await ASYNC[opponent](url)
 
     async def worker(reads: int) -> None:
         for _ in range(reads):
             await get()
 
     await asyncio.gather(*(worker(1) for _ in range(in_flight)))
-    wall, cpu = time.perf_counter(), time.process_time()
+    clock = Clock()
     await asyncio.gather(*(worker(count // in_flight) for _ in range(in_flight)))
-    measured = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    measured = clock.read()
     await close()
     return measured
 
 
-Opened = tuple[Callable[[], Awaitable[Any]], Callable[[], Awaitable[Any]]]
+async def burst(opponent: str, url: str, _: int, in_flight: int) -> Measured:
+    """Read so many generations at once, over connections that are still to be made, and tell the memory, too."""
+    get, close = await ASYNC[opponent](url)
+    await get()  # all is loaded
+    before = _peak()
+    clock = Clock()
+    await asyncio.gather(*(get() for _ in range(in_flight)))
+    measured = {**clock.read(), "memory": _peak() - before}
+    await close()
+    return measured
 
 
-async def syncso(url: str) -> Opened:
-    """Open our own client."""
-    from sync_async import AsyncSync
-
-    client = AsyncSync(api_key="sk", base_url=url, max_connections=1000)
-    return lambda: client.generations.get(ID), client.close
-
-
-async def syncsdk(url: str) -> Opened:
-    """Open the vendor's."""
-    from sync import AsyncSync
-
-    client = AsyncSync(api_key="sk", base_url=url)
-
-    async def close() -> None:
-        await client._client_wrapper.httpx_client.httpx_client.aclose()  # type: ignore[attr-defined]
-
-    return lambda: client.generations.get(ID), close
+def sequential(opponent: str, url: str, count: int, _: int) -> Measured:
+    """Read a generation `count` times, one after the other, with the blocking client."""
+    get, close = BLOCKING[opponent](url)
+    get()
+    clock = Clock()
+    for _ in range(count):
+        get()
+    measured = clock.read()
+    close()
+    return measured
 
 
-async def raw(url: str) -> Opened:
-    """Open aiohttp itself: the same GET, and json.loads."""
-    import aiohttp
+def threads(opponent: str, url: str, count: int, in_flight: int) -> Measured:
+    """Read a generation `count` times from `in_flight` threads that share a blocking client."""
+    get, close = BLOCKING[opponent](url)
+    start, stop = threading.Barrier(in_flight + 1), threading.Barrier(in_flight + 1)
 
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    def work() -> None:
+        get()
+        start.wait()
+        for _ in range(count // in_flight):
+            get()
+        stop.wait()
 
-    async def get() -> Any:
-        async with session.get(f"{url}/v2/generate/{ID}", headers={"x-api-key": "sk"}) as response:
-            return json.loads(await response.read())
+    workers = [threading.Thread(target=work) for _ in range(in_flight)]
+    for worker in workers:
+        worker.start()
+    start.wait()
+    clock = Clock()
+    stop.wait()
+    measured = clock.read()
+    for worker in workers:
+        worker.join()
+    close()
+    return measured
 
-    return get, session.close
+
+def first(opponent: str, url: str, _: int, __: int) -> Measured:
+    """Import the blocking client and make its first request."""
+    clock = Clock()
+    get, close = BLOCKING[opponent](url)
+    get()
+    measured = clock.read()
+    close()
+    return measured
 
 
-OPPONENTS: dict[str, Callable[[str], Awaitable[Opened]]] = {"syncso": syncso, "syncsdk": syncsdk, "raw": raw}
+def importing(module: str, _: str, __: int, ___: int) -> Measured:
+    """Import a module; one with a colon names what is asked of it: `sync_blocking:Sync`."""
+    module, _, name = module.partition(":")
+    clock = Clock()
+    imported = __import__(module)
+    if name:
+        getattr(imported, name)
+    return clock.read()
 
 
-def decoding(opponent: str, count: int) -> dict[str, float]:
+def decoding(opponent: str, _: str, count: int, __: int) -> Measured:
     """Decode a list of 1000 generations, `count` times."""
     from server import GENERATION
 
@@ -90,14 +137,14 @@ def decoding(opponent: str, count: int) -> dict[str, float]:
             return construct_type(type_=list[Theirs], object_=json.loads(text))
 
     read()
-    wall, cpu = time.perf_counter(), time.process_time()
+    clock = Clock()
     for _ in range(count):
         read()
-    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    return clock.read()
 
 
-def hop(opponent: str, count: int) -> dict[str, float]:
-    """Cross into the private loop and back, `count` times; `bare` is run_coroutine_threadsafe on the same loop."""
+def hop(opponent: str, _: str, count: int, __: int) -> Measured:
+    """Cross into the private loop and back, `count` times, or with asyncio's own way on the same loop."""
     from sync_blocking._loop import Portal
 
     class Client:
@@ -112,27 +159,22 @@ def hop(opponent: str, count: int) -> dict[str, float]:
 
     portal = Portal(Client())
     loop = portal.run(running_loop())
-    wall, cpu = time.perf_counter(), time.process_time()
+    clock = Clock()
     for _ in range(count):
         if opponent == "syncso":
             portal.run(nothing())
         else:
             asyncio.run_coroutine_threadsafe(nothing(), loop).result()
-    measured = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    measured = clock.read()
     portal.close()
     return measured
 
 
-async def transfer(way: str, url: str, size: int) -> dict[str, float]:
+async def transfer(way: str, url: str, size: int, _: int) -> Measured:
     """Send or fetch a file of `size` bytes, and tell how many bytes of memory that took at most."""
-    import resource
     import tempfile
-    from pathlib import Path
 
     from sync_async import AsyncSync, Generation
-
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # Linux counts in KiB
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file.mp4"
@@ -145,29 +187,31 @@ async def transfer(way: str, url: str, size: int) -> dict[str, float]:
             if way == "upload":
                 with path.open("wb") as file:
                     file.truncate(size)
-            before, wall, cpu = peak(), time.perf_counter(), time.process_time()
+            before, clock = _peak(), Clock()
             if way == "upload":
                 moved = (await client.assets.upload(path)).size
             else:
                 moved = (await client.generations.download(done, path)).stat().st_size
             assert moved == size
-            return {
-                "wall": time.perf_counter() - wall,
-                "cpu": time.process_time() - cpu,
-                "memory": peak() - before,
-            }
+            return {**clock.read(), "memory": _peak() - before}
+
+
+def _peak() -> float:
+    """Give the most memory that the process has ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # Linux counts in KiB
+
+
+WORKLOADS: dict[str, Callable[[str, str, int, int], Any]] = {
+    work.__name__: work
+    for work in (throughput, burst, sequential, threads, first, importing, decoding, hop, transfer)
+}
 
 
 def main() -> None:
     """Run one workload."""
     name, opponent, url, count, in_flight = sys.argv[1:]
-    if name == "transfer":
-        measured = asyncio.run(transfer(opponent, url, int(count)))
-    elif name == "throughput":
-        measured = asyncio.run(throughput(opponent, url, int(count), int(in_flight)))
-    else:
-        measured = {"decoding": decoding, "hop": hop}[name](opponent, int(count))
-    print(json.dumps(measured))
+    measured = WORKLOADS[name](opponent, url, int(count), int(in_flight))
+    print(json.dumps(asyncio.run(measured) if asyncio.iscoroutine(measured) else measured))
 
 
 if __name__ == "__main__":
