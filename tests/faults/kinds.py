@@ -376,7 +376,7 @@ FAULTS: list[Fault] = [
     unclear("503 and Retry-After", refuses(503, None, {"Retry-After": "2"}), InternalServerError, least_wait=2.0),
     Fault(name="closed behind", misbehave=closed_behind, meaning=Meaning.HARMLESS, done=True),
     Fault(name="dripping", misbehave=dripping, meaning=Meaning.HARMLESS, done=True),
-    Fault(name="more than announced", misbehave=more_than_announced, meaning=Meaning.HARMLESS, done=True),
+    unclear("more than announced", more_than_announced, done=True),
     Fault(name="a second answer", misbehave=second_answer, meaning=Meaning.HARMLESS, done=True),
     Fault(name="truncated", misbehave=truncated, meaning=UNREADABLE, done=True),
     Fault(name="200 with a page", misbehave=page_instead, meaning=UNREADABLE, done=True, html=True),
