@@ -23,6 +23,8 @@ BACKOFF_BASE = 1.0
 BACKOFF_CAP = 60.0
 SLOT_WAIT = 30.0
 """Seconds between tries for a free slot when the server names no time: jobs take minutes."""
+SHORTEST_SLOT_WAIT = 1.0
+"""The least seconds between them, whatever the server says: they do not count, and 0 would be no pause."""
 LONGEST_HINT = 120.0
 """A server that asks to wait longer than this many seconds is not waited for; the error carries the hint."""
 
@@ -99,7 +101,8 @@ def _allowed(failure: Failure, repeat: Repeat, *, keyed: bool) -> bool:
 def _wait(attempt: Attempt, chance: float) -> float:
     if attempt.failure is Failure.NO_SLOT:
         # a little more than asked for, so that those who were refused together do not come back together
-        return (SLOT_WAIT if attempt.hint is None else attempt.hint) * (1 + chance / 10)
+        wait = SLOT_WAIT if attempt.hint is None else max(attempt.hint, SHORTEST_SLOT_WAIT)
+        return wait * (1 + chance / 10)
     backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt.repeats) * chance
     return backoff if attempt.hint is None else max(attempt.hint, backoff)
 
