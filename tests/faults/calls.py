@@ -71,7 +71,12 @@ def lipsync(client: Any, house: House) -> Any:
 
 
 CASES: list[Case] = [
-    Case("generations.create", lambda c, _: c.generations.create(model="lipsync-2", input=INPUT), ("create",), _is_new),
+    Case(
+        "generations.create",
+        lambda c, _: c.generations.create(model="lipsync-2", input=INPUT),
+        ("create",),
+        _is_new,
+    ),
     Case(
         "generations.create_with_files",
         lambda c, _: c.generations.create_with_files(model="lipsync-2", video=FACE, audio=SPEECH),

@@ -24,8 +24,8 @@ from sync_async import (
     ForbiddenError,
     InternalServerError,
     NotFoundError,
-    PaymentRequiredError,
     PayloadTooLargeError,
+    PaymentRequiredError,
     RateLimitError,
     UnauthorizedError,
     UnprocessableEntityError,
@@ -312,9 +312,7 @@ def _too_many() -> list[Fault]:
             for form, answer, wait in forms
         ]
         long = refuses(429, code, {"Retry-After": "3600"}, **fields)
-        faults.append(
-            Fault(name=f"429 {kind}, an hour", misbehave=long, meaning=Meaning.TOO_LONG, error=error)
-        )
+        faults.append(Fault(name=f"429 {kind}, an hour", misbehave=long, meaning=Meaning.TOO_LONG, error=error))
     return faults
 
 
@@ -367,10 +365,7 @@ FAULTS: list[Fault] = [
     unclear("head without end", head_without_end),
     unclear("gzip that is none", gzip_that_is_none, done=True),
     unclear("gzip damaged", gzip_damaged, done=True),
-    *(
-        unclear(str(status), refuses(status), InternalServerError)
-        for status in (500, 502, 503, 504, 520)
-    ),
+    *(unclear(str(status), refuses(status), InternalServerError) for status in (500, 502, 503, 504, 520)),
     unclear("408", refuses(408), ApiError),
     unclear("503 with a page", answers(503, PAGE, kind="text/html"), InternalServerError),
     unclear("503 and Retry-After", refuses(503, None, {"Retry-After": "2"}), InternalServerError, least_wait=2.0),

@@ -201,7 +201,9 @@ class FaultProxy:
         assert "Transfer-Encoding" not in headers, "all that is sent here has a length"
         body = await reader.readexactly(int(headers.get("Content-Length", "0")))
         plan = self._striking()
-        request = Arrived(face, method, target, headers, head + body, body, plan is not None, asyncio.get_running_loop().time())
+        request = Arrived(
+            face, method, target, headers, head + body, body, plan is not None, asyncio.get_running_loop().time()
+        )
         self.arrived.append(request)
         exchange = Exchange(request, self, reader, writer)
         if plan is None or plan.misbehave is None:
