@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import selectors
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -93,6 +94,11 @@ class House:
             await client.batch.wait(batch.id)
         return cls(sandbox, proxy, folder, done, asset.id, batch.id)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a client of the house is made with."""
+        return {"api_key": KEY, "base_url": self.proxy.urls["api"]}
+
     def new_path(self) -> Path:
         """Give a file that is not there yet."""
         self.files += 1
@@ -135,12 +141,8 @@ async def guarded(call: Coroutine[Any, Any, Any], outcome: Outcome) -> Any:
         outcome.seconds += asyncio.get_running_loop().time() - began
 
 
-async def _drained(value: Any) -> Any:
-    return [item async for item in value] if isinstance(value, AsyncItems) else await value
-
-
 class Style:
-    """One way of calling; `style.run` runs a coroutine beside the server."""
+    """One way of calling."""
 
     name = ""
 
@@ -149,6 +151,11 @@ class Style:
 
     def call(self, call: Call, **settings: Any) -> Outcome:
         """Call with a new client, and give what comes of it."""
+        (outcome,) = self.together([call], **settings)
+        return outcome
+
+    def together(self, calls: Sequence[Call], **settings: Any) -> list[Outcome]:
+        """Make calls at once with one new client, and give what comes of each."""
         raise NotImplementedError
 
 
@@ -161,35 +168,48 @@ class Awaited(Style):
         super().__init__(house)
         self._runner = runner
 
-    def call(self, call: Call, **settings: Any) -> Outcome:
-        return self._runner.run(attempt(call, self.house, **settings))
+    def together(self, calls: Sequence[Call], **settings: Any) -> list[Outcome]:
+        return self._runner.run(self._together(calls, **settings))
 
+    async def _together(self, calls: Sequence[Call], **settings: Any) -> list[Outcome]:
+        async with AsyncSync(**{**self.house.settings, **settings}) as client:
+            return await asyncio.gather(*(self._call(call, client) for call in calls))
 
-async def attempt(call: Call, house: House, **settings: Any) -> Outcome:
-    """Call with a new client of the running loop."""
-    outcome = Outcome()
-    async with AsyncSync(**{"api_key": KEY, "base_url": house.proxy.urls["api"], **settings}) as client:
+    async def _call(self, call: Call, client: AsyncSync) -> Outcome:
+        outcome = Outcome()
         try:
-            outcome.value = await guarded(_drained(call(client, house)), outcome)
+            outcome.value = await guarded(_drained(call(client, self.house)), outcome)
         except Exception as error:  # noqa: BLE001  # it is looked at
             outcome.error = error
-    return outcome
+        return outcome
+
+
+async def _drained(value: Any) -> Any:
+    return [item async for item in value] if isinstance(value, AsyncItems) else await value
 
 
 class Blocking(Style):
-    """Calls of `Sync`, whose private loop has sandbox and proxy as well."""
+    """Calls of `Sync`, whose private loop has sandbox and proxy as well; those at once each in a thread."""
 
     name = "blocking"
 
-    def call(self, call: Call, **settings: Any) -> Outcome:
+    def together(self, calls: Sequence[Call], **settings: Any) -> list[Outcome]:
+        with Sync(**{**self.house.settings, **settings}) as client:
+            if len(calls) == 1:
+                return [self._call(calls[0], client)]
+            with ThreadPoolExecutor(len(calls)) as pool:
+                # each with a copy, which is measured by itself and has the same connections
+                made = [pool.submit(self._call, call, client.with_options()) for call in calls]
+                return [each.result() for each in made]
+
+    def _call(self, call: Call, client: Sync) -> Outcome:
         outcome = Outcome()
-        with Sync(**{"api_key": KEY, "base_url": self.house.proxy.urls["api"], **settings}) as client:
-            _guard(client, outcome)
-            try:
-                value = call(client, self.house)
-                outcome.value = list(value) if isinstance(value, Items) else value
-            except Exception as error:  # noqa: BLE001  # it is looked at
-                outcome.error = error
+        _guard(client, outcome)
+        try:
+            value = call(client, self.house)
+            outcome.value = list(value) if isinstance(value, Items) else value
+        except Exception as error:  # noqa: BLE001  # it is looked at
+            outcome.error = error
         return outcome
 
 
