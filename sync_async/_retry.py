@@ -147,11 +147,12 @@ def is_concurrency_limit(body: Any) -> bool:
 def hint_of(headers: Mapping[str, str], body: Any = None, *, now: datetime | None = None) -> float | None:
     """Read how many seconds the server asks to wait: the largest of its headers and its body's word.
 
-    Values that are negative, not finite or not understood say nothing.
+    Values that are negative, not finite or not understood say nothing. A date is read by the server's own clock
+    where it tells the time, since this machine's may be wrong.
     """
     hints = [
         _milliseconds(headers.get("retry-after-ms")),
-        _seconds_or_date(headers.get("retry-after"), now),
+        _seconds_or_date(headers.get("retry-after"), headers.get("date"), now),
         None if isinstance(body, str) else _number(_read(body, "retryAfterSeconds")),
     ]
     return max((hint for hint in hints if hint is not None), default=None)
@@ -162,21 +163,26 @@ def _milliseconds(text: str | None) -> float | None:
     return None if value is None else value / 1000
 
 
-def _seconds_or_date(text: str | None, now: datetime | None) -> float | None:
+def _seconds_or_date(text: str | None, told: str | None, now: datetime | None) -> float | None:
     if text is None:
         return None
     seconds = _number(text)
     if seconds is not None or re.fullmatch(r"\s*[-+.\d].*", text):
         return seconds
+    date = _date(text)
+    if date is None:
+        return None
+    return max(0.0, (date - (_date(told or "") or now or datetime.now(UTC))).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
     from email.utils import parsedate_to_datetime  # rare, and slow to import
 
     try:
         date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date
 
 
 def _number(value: Any) -> float | None:
