@@ -15,7 +15,7 @@ from tests.faults.leak_run import PARTS
 CALLS = 10_000
 ROOT = Path(__file__).parents[2]
 MORE_BLOCKS = 1500
-"""By how many Python's blocks of memory may differ between the middle third and the last, with 3333 calls between."""
+"""By how many blocks of Python memory the middle third and the last may differ; 3333 calls lie between."""
 MORE_PAGES = 512
 """The same of pages of the process, whose allocators give and take them as they like: 2 MiB."""
 DESCRIPTORS_AT_WORK = 8
