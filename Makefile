@@ -3,14 +3,20 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+MINUTES ?= 20
 
-.PHONY: demo test check facade bench format clean
+.PHONY: demo test soak check facade bench format clean
 
 demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
 	$(BIN)/syncso demo
 
 test: $(STAMP)  ## the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+soak: $(STAMP)  ## the long tests: all faults everywhere and at random, properties, kills; MINUTES for the faults
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties
+	$(BIN)/python benchmarks/kill_matrix.py
 
 check: $(STAMP)  ## format, lint, types, generated files
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import pytest
 from sync_async import ApiTimeoutError, AsyncSync, StaleSignatureError, WaitTimeoutError
 from sync_async._retry import hint_of
 from sync_async.bulk.outcome import UNKNOWN_WAIT
+from sync_async.bulk.report.writing import write_report
 from sync_async.bulk.states import State
 from sync_async.sandbox import AsyncSandbox
 from sync_async.sandbox.webhooks import sign
@@ -118,7 +119,7 @@ def stepping(step: Callable[[], float]) -> Callable[[], int]:
 
 
 def test_a_run_under_a_clock_that_jumps_to_and_fro_buys_each_row_once(tmp_path: Path) -> None:
-    """Each reading is hours from the one before."""
+    """Each reading is hours from the one before; the page of the run can be written all the same."""
 
     async def test(bench: Bench) -> None:
         readings = itertools.cycle([0.0, HOURS, -HOURS, 3 * HOURS])
@@ -126,9 +127,11 @@ def test_a_run_under_a_clock_that_jumps_to_and_fro_buys_each_row_once(tmp_path: 
         bench.sandbox.faults.add("cut", origin="storage", method="GET", times=3)
         async with bench.ledger(*(row(number) for number in range(20))) as ledger:
             runner = bench.runner(ledger)
-            runner.wall_us = stepping(lambda: next(readings))
+            runner.wall_us = ledger._clock = stepping(lambda: next(readings))
             assert await runner.run() is None
             assert_all_is_well(bench, await results(ledger))
+            page = await write_report(ledger.path, bench.folder)
+        assert "row-19" in page.read_text(encoding="utf-8")
 
     virtually(tmp_path, test)
 
