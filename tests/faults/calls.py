@@ -66,14 +66,31 @@ def _has(*names: str) -> Callable[[House, Any], bool]:
     return lambda house, value: {getattr(house, name) for name in names} <= {one.id for one in value}
 
 
+def create(client: Any, house: House, **more: Any) -> Any:
+    del house
+    return client.generations.create(model="lipsync-2", input=INPUT, **more)
+
+
 def lipsync(client: Any, house: House) -> Any:
     return client.lipsync(FACE, SPEECH, timeout=WAIT, output=house.new_path())
+
+
+ROW = {"model": "lipsync-2", "video": INPUT[0]["url"], "audio": INPUT[1]["url"]}
+
+
+def run_one(client: Any, house: House) -> Any:
+    path = house.new_path()
+    return client.bulk.run_one(ROW, key=path.name, output=path, timeout=WAIT)
+
+
+def _is_one_row(house: House, value: Any) -> bool:
+    return value.generation_id in house.sandbox.generations and value.path.read_bytes()[4:8] == b"ftyp"
 
 
 CASES: list[Case] = [
     Case(
         "generations.create",
-        lambda c, _: c.generations.create(model="lipsync-2", input=INPUT),
+        create,
         ("create",),
         _is_new,
     ),
@@ -174,6 +191,7 @@ CASES: list[Case] = [
     ),
     Case("models.list", lambda c, _: c.models.list(), ("read",), lambda _, value: len(value) > 0),
     Case("lipsync", lipsync, ("create", "look", "get"), _is_ended),
+    Case("bulk.run_one", run_one, ("create", "look", "get"), _is_one_row),
     Case("request", lambda c, _: c.request("GET", "/v2/models"), ("any",), lambda _, value: True),
     Case(
         "request, a generation",
@@ -187,7 +205,6 @@ SENDS_NOTHING = {"with_options", "close"}
 ELSEWHERE = {
     "bulk.plan": "it is `estimate_cost` and files of this machine",
     "bulk.open": "a run has rows and not an outcome: tests/bulk, benchmarks/kill_matrix.py",
-    "bulk.run_one": "as bulk.open",
 }
 """Methods whose faults are met by other tests."""
 

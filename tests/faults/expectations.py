@@ -97,7 +97,7 @@ def _of_look(fault: Fault, case: Case, *, always: bool) -> Expected:
             return WaitTimeoutError if always else SUCCESS
 
 
-LONG_POLLS = {"generations.wait", "generations.run", "lipsync"}
+LONG_POLLS = {"generations.wait", "generations.run", "lipsync", "bulk.run_one"}
 
 
 def _of_storage(fault: Fault, step: Step, *, always: bool) -> Expected:

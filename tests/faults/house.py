@@ -229,7 +229,7 @@ class _GuardedPortal:
 
 def _guard(client: Any, outcome: Outcome) -> None:
     portal = _GuardedPortal(client._portal, outcome)
-    for part in (client, client.assets, client.batch, client.generations, client.models):
+    for part in (client, client.assets, client.batch, client.bulk, client.generations, client.models):
         part._portal = portal
 
 

@@ -101,7 +101,8 @@ def _purchases(house: House, played: list[tuple[Case, Outcome]], before: set[str
     creates = [case for case, _ in played if case.steps[0] == "create" or case.name == "request, a generation"]
     if len(own) > len(creates):
         yield f"{len(creates)} calls bought {len(own)} generations"
-    given = [outcome.value.id for case, outcome in played if case.steps[0] == "create" and outcome.error is None]
+    good = [outcome.value for case, outcome in played if case.steps[0] == "create" and outcome.error is None]
+    given = [getattr(value, "generation_id", None) or value.id for value in good]
     if len(set(given)) != len(given) or not set(given) <= own:
         yield f"calls were given {given} of {own}"
     asked = sum(case.name == "batch.create" for case, _ in played)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
-from sync_async import ConflictError
+from sync_async import ApiConnectionError, ApiError, ConflictError, DecodeError
 from sync_blocking import Sync
-from tests.faults.calls import CASES, ELSEWHERE, Case, public_methods
-from tests.faults.cells import Cell, faults_in, some_cells_of
-from tests.faults.house import STYLES, Style
+from tests.faults.calls import CASES, ELSEWHERE, ROW, WAIT, Case, create, public_methods
+from tests.faults.cells import Cell, faults_in, plan_of, some_cells_of
+from tests.faults.house import HURRIED, STYLES, House, Style
 from tests.faults.kinds import FAULTS, Fault
 
 
@@ -76,3 +78,39 @@ def test_a_wrong_outcome_is_noticed(styles: list[Style], place: int) -> None:
         (problem,) = faults_in(style, Cell(told, case, place, always=False))
         assert "UnprocessableEntityError" in problem
         assert "instead of ConflictError" in problem
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_key_of_an_error_gives_the_generation_that_was_bought(styles: list[Style], fault: Fault) -> None:
+    """A create that fails for good can be sent again with it, and buys one generation in all."""
+    style = styles[FAULTS.index(fault) % len(styles)]
+    house, before = style.house, set(style.house.sandbox.generations)
+    house.proxy.begin(plan_of(fault, 0, None))
+    error = style.call(create, timeout=HURRIED).error
+    house.proxy.begin()
+    if error is not None:
+        assert isinstance(error, ApiError | ApiConnectionError | DecodeError)
+        assert error.idempotency_key
+        again = {"idempotency_key": error.idempotency_key}
+        outcome = style.call(lambda client, house: create(client, house, request_options=again))
+        assert outcome.error is None
+        assert {outcome.value.id} == set(house.sandbox.generations) - before
+    assert len(set(house.sandbox.generations) - before) == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_row_that_is_run_again_with_its_key_is_bought_once(styles: list[Style], fault: Fault) -> None:
+    """Whichever of its requests met the fault."""
+    style = styles[FAULTS.index(fault) % len(styles)]
+    house = style.house
+    for place in range(3):
+        before, path = set(house.sandbox.generations), house.new_path()
+
+        def row(client: Any, _: House, path: Path = path) -> Any:
+            return client.bulk.run_one(ROW, key=path.name, output=path, timeout=WAIT)
+
+        house.proxy.begin(plan_of(fault, place, 5))
+        style.call(row, timeout=HURRIED)
+        house.proxy.begin()
+        assert style.call(row).error is None
+        assert len(set(house.sandbox.generations) - before) == 1
