@@ -26,7 +26,7 @@ get       an output from storage
 fetch     a file of results from storage
 """
 
-WAIT = 100.0
+WAIT = 30.0
 """Seconds for which jobs are waited for."""
 
 
