@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+MINUTES ?= 20
 
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: demo test test-all check facade bench format clean
+.PHONY: demo test test-all soak check facade bench format clean
 
 demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
 	$(BIN)/syncso demo
@@ -16,6 +17,10 @@ test: $(STAMP)  ## the tests
 
 test-all:  ## the built wheel on each Python, whose output goes to build/; PYTHONS names others
 	$(PYTHON) tests/all_pythons.py $(PYTHONS)
+soak: $(STAMP)  ## the long tests: all faults everywhere and at random, properties, kills; MINUTES for the faults
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties
+	$(BIN)/python benchmarks/kill_matrix.py
 
 check: $(STAMP)  ## format, lint, types, generated files
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
@@ -283,5 +284,9 @@ def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not HTTP ({type(error).__name__}: {error.message})"
-    return f"the connection failed ({type(error).__name__}: {error})"
+        # the words of the complaint, and not what it quotes: an answer may hold a signed link
+        words = re.match(r"[\w ]*", error.message)
+        return f"the answer is not HTTP ({type(error).__name__}: {words[0].strip() if words else ''})"
+    # an address that is none is all that its error says, and a link is signed
+    said = "" if isinstance(error, aiohttp.InvalidURL) else f": {error}"
+    return f"the connection failed ({type(error).__name__}{said})"

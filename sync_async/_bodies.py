@@ -72,6 +72,27 @@ class BytesSource:
             yield bytes(view[start : start + CHUNK_BYTES])
 
 
+@attrs.define
+class _Opening:
+    """A file that a thread opens, and that is closed although nobody waits for the thread any more."""
+
+    path: Path
+    _files: list[IO[bytes]] = attrs.field(init=False, factory=list)
+    _is_over: bool = attrs.field(init=False, default=False)
+
+    def run(self) -> IO[bytes]:
+        file = self.path.open("rb")
+        self._files.append(file)
+        if self._is_over:  # looked at behind the line before, as `close` looks at them in the other order
+            file.close()
+        return file
+
+    def close(self) -> None:
+        self._is_over = True
+        for file in self._files:
+            file.close()
+
+
 @attrs.frozen
 class PathSource:
     """A file that is opened anew for each attempt."""
@@ -83,12 +104,12 @@ class PathSource:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read the file; what it holds must still be what was announced."""
-        file = await in_thread(self.path.open, "rb")
+        opening = _Opening(self.path)
         try:
-            async for chunk in _read(file, self.size, self.argument):
+            async for chunk in _read(await in_thread(opening.run), self.size, self.argument):
                 yield chunk
         finally:
-            file.close()
+            opening.close()
 
 
 @attrs.frozen

@@ -194,6 +194,16 @@ def _decode_error(request: ApiRequest[Any], response: ApiResponse, path: str, pr
     )
 
 
+def unreadable(request: ApiRequest[Any], response: ApiResponse, problem: str) -> DecodeError:
+    """Make the error for an answer that is text, and not the text that it should be."""
+    return _decode_error(request, response, "$", problem)
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer is an HTML page, as of a proxy or a login; nobody was asked for one."""
+    return "html" in headers.get("Content-Type", "")
+
+
 def _why_not_json(response: ApiResponse, fault: Exception) -> str:
     if not response.body.strip():
         return "it is empty"

@@ -23,6 +23,8 @@ BACKOFF_BASE = 1.0
 BACKOFF_CAP = 60.0
 SLOT_WAIT = 30.0
 """Seconds between tries for a free slot when the server names no time: jobs take minutes."""
+SHORTEST_SLOT_WAIT = 1.0
+"""The least seconds between them, whatever the server says: they do not count, and 0 would be no pause."""
 LONGEST_HINT = 120.0
 """A server that asks to wait longer than this many seconds is not waited for; the error carries the hint."""
 
@@ -99,7 +101,8 @@ def _allowed(failure: Failure, repeat: Repeat, *, keyed: bool) -> bool:
 def _wait(attempt: Attempt, chance: float) -> float:
     if attempt.failure is Failure.NO_SLOT:
         # a little more than asked for, so that those who were refused together do not come back together
-        return (SLOT_WAIT if attempt.hint is None else attempt.hint) * (1 + chance / 10)
+        wait = SLOT_WAIT if attempt.hint is None else max(attempt.hint, SHORTEST_SLOT_WAIT)
+        return wait * (1 + chance / 10)
     backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt.repeats) * chance
     return backoff if attempt.hint is None else max(attempt.hint, backoff)
 
@@ -144,11 +147,12 @@ def is_concurrency_limit(body: Any) -> bool:
 def hint_of(headers: Mapping[str, str], body: Any = None, *, now: datetime | None = None) -> float | None:
     """Read how many seconds the server asks to wait: the largest of its headers and its body's word.
 
-    Values that are negative, not finite or not understood say nothing.
+    Values that are negative, not finite or not understood say nothing. A date is read by the server's own clock
+    where it tells the time, since this machine's may be wrong.
     """
     hints = [
         _milliseconds(headers.get("retry-after-ms")),
-        _seconds_or_date(headers.get("retry-after"), now),
+        _seconds_or_date(headers.get("retry-after"), headers.get("date"), now),
         None if isinstance(body, str) else _number(_read(body, "retryAfterSeconds")),
     ]
     return max((hint for hint in hints if hint is not None), default=None)
@@ -159,21 +163,26 @@ def _milliseconds(text: str | None) -> float | None:
     return None if value is None else value / 1000
 
 
-def _seconds_or_date(text: str | None, now: datetime | None) -> float | None:
+def _seconds_or_date(text: str | None, told: str | None, now: datetime | None) -> float | None:
     if text is None:
         return None
     seconds = _number(text)
     if seconds is not None or re.fullmatch(r"\s*[-+.\d].*", text):
         return seconds
+    date = _date(text)
+    if date is None:
+        return None
+    return max(0.0, (date - (_date(told or "") or now or datetime.now(UTC))).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
     from email.utils import parsedate_to_datetime  # rare, and slow to import
 
     try:
         date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date
 
 
 def _number(value: Any) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,34 @@ async def test_a_stream_that_cannot_be_rewound_is_sent_once() -> None:
     assert form.size is None
     assert not form.replayable
     assert b"onetwo" in await read(form)
+
+
+async def test_a_call_that_is_cancelled_while_a_file_is_opened_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the connection breaks just then: the thread has opened it by the time nobody wants it."""
+    path = tmp_path / "v.mp4"
+    path.write_bytes(b"data")
+    opening, go_on = threading.Event(), threading.Event()
+    opened: list[Any] = []
+    open_path = Path.open
+
+    def slow(self: Path, *args: Any) -> Any:
+        opening.set()
+        go_on.wait(10)
+        opened.append(open_path(self, *args))
+        return opened[0]
+
+    form = await form_of(path)
+    monkeypatch.setattr(Path, "open", slow)
+    reading = asyncio.create_task(read(form))
+    await asyncio.to_thread(opening.wait, 10)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    go_on.set()
+    while not opened or not opened[0].closed:  # in the thread, which nobody awaits
+        await asyncio.sleep(0)
 
 
 async def test_a_file_that_changes_while_it_is_sent_is_noticed(tmp_path: Path) -> None:

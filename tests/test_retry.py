@@ -15,6 +15,7 @@ from sync_async._request import Repeat
 from sync_async._retry import (
     BACKOFF_CAP,
     LONGEST_HINT,
+    SHORTEST_SLOT_WAIT,
     SLOT_WAIT,
     Attempt,
     Failure,
@@ -110,6 +111,7 @@ def test_waiting_for_a_slot_is_slow_and_bounded_by_the_callers_deadline() -> Non
     """Jobs take minutes; a tight loop would only be refused more often."""
     assert decide(Failure.NO_SLOT, chance=0.0) == SLOT_WAIT
     assert decide(Failure.NO_SLOT, hint=10.0, chance=0.0) == 10.0
+    assert decide(Failure.NO_SLOT, hint=0.0, left=1000.0, chance=0.0) == SHORTEST_SLOT_WAIT
     assert decide(Failure.NO_SLOT, repeats=50, left=1000.0) is not None
     assert decide(Failure.NO_SLOT, repeats=2) is None
     assert is_free(Attempt(failure=Failure.NO_SLOT, repeats=0, left=1.0))

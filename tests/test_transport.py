@@ -526,6 +526,20 @@ async def test_logs_and_errors_hold_no_key(
     assert "private" not in text
 
 
+async def test_an_answer_that_is_not_http_is_not_quoted(server: Server, client: AsyncSync) -> None:
+    """It may hold a signed link."""
+
+    async def garble(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"https://host/file?sig=secret\r\n\r\n")  # type: ignore[attr-defined]
+        return web.Response()
+
+    server.answers.append(garble)
+    with pytest.raises(ApiConnectionError, match="the answer is not HTTP") as caught:
+        await client.models.list()
+    assert "secret" not in str(caught.value)
+
+
 async def test_client_headers_are_sent_and_may_replace_ours(server: Server) -> None:
     """In whatever case; a call's own win over the client's."""
     server.answer(200, [])

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
+from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, DecodeError, TransferError
 from sync_async._loading import in_thread
 from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.contents import size_and_sha
@@ -164,7 +164,7 @@ class Downloader:
             if path.exists():  # since the row was written
                 return self._put_off(output, State.DOWNLOADING, IN_THE_WAY, _in_the_way(path))
             return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
-        except (TransferError, ApiError, ApiConnectionError) as error:
+        except (TransferError, ApiError, ApiConnectionError, DecodeError) as error:
             return self._put_off(output, State.DOWNLOADING, _code_of(error), str(error))
         return self._finish(item, path, download.size, download.sha)
 

@@ -267,7 +267,7 @@ class Submitter:
             except NotFoundError:
                 await self._wait_for_repeat(purchase, attrs.evolve(outcome, wait=NOT_THERE_WAIT), _NOT_THERE)
                 return False
-            except PASSING:
+            except (*PASSING, DecodeError):
                 await asyncio.sleep(READ_WAIT)
             else:
                 await self._accept(purchase.item, found)

@@ -6,6 +6,7 @@ the whole list since then was gone through and does not have it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -30,12 +31,18 @@ KEY_LIFETIME = 20 * 3600.0
 """Seconds for which a server is trusted to know a key; nobody says how long it does."""
 MARGIN = 300.0
 """Seconds by which clocks may differ."""
+WIDE_MARGIN = 24 * 3600.0
+"""Seconds by which they may where a key may be forgotten, and what is not found would be bought again."""
 MOST_PAGES = 1_000
 
 
 @attrs.frozen
 class Wanted:
-    """What the generation of a row looks like in the list."""
+    """What the generation of a row looks like in the list.
+
+    Attributes:
+        since: Back to when the list is gone through.
+    """
 
     item: Item
     name: str | None
@@ -43,20 +50,23 @@ class Wanted:
     since: datetime
 
     @classmethod
-    def of(cls, item: Item) -> Wanted:
+    def of(cls, item: Item, *, is_young: bool) -> Wanted:
         """Read it off the bytes that were sent."""
         body = json.loads(item.body)
-        begun = (item.first_post_us or 0) / 1e6 - MARGIN
-        return cls(item, body.get("outputFileName"), body, datetime.fromtimestamp(begun, UTC))
+        return cls(item, body.get("outputFileName"), body, _begun(item, MARGIN if is_young else WIDE_MARGIN))
 
     def is_found_in(self, job: Generation) -> bool:
         """Tell whether a generation is the one that this row has bought."""
-        if job.created_at is not None and job.created_at < self.since:
-            return False
         if self.name is not None and self.name.endswith(f"_{(self.item.idem_key or '')[5:13]}"):
             return job.output_file_name == self.name  # nobody else has that name
+        if job.created_at is not None and job.created_at < _begun(self.item, MARGIN):
+            return False
         seen = encode(job)
         return all(seen.get(field) == self.body.get(field) for field in ("model", "input", "outputFileName"))
+
+
+def _begun(item: Item, margin: float) -> datetime:
+    return datetime.fromtimestamp((item.first_post_us or 0) / 1e6 - margin, UTC)
 
 
 @attrs.define(eq=False)
@@ -81,28 +91,33 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look for rows whenever some are due, until the run ends."""
-        changed, count = self.session.changed, 0
-        next_due = math.inf
+        changed, count, now = self.session.changed, 0, asyncio.get_running_loop().time
+        next_look = math.inf  # by the loop's clock: the other may be set while a row waits
         while not self._is_over:
             seen, before = changed.beats, count
             count = (await self.session.ledger.counters()).states[State.UNKNOWN]
-            if count != before or self.session.wall_us() >= next_due:  # else there is nothing new to read
-                next_due = await self._look_for_due()
-            left = (next_due - self.session.wall_us()) / 1e6
+            if count != before or now() >= next_look:  # else there is nothing new to read
+                left = await self._look_for_due()
+                next_look = now() + left
+            left = next_look - now()
             await changed.wait(None if math.isinf(left) else max(0.0, left), since=seen, rest=REST)
 
     async def _look_for_due(self) -> float:
-        """Look for the rows that are due, and tell when the next one is."""
-        now = self.session.wall_us()
-        if due := [item for item in await self._unknown() if item.due_us <= now]:
+        """Look for the rows that are due, and tell in how many seconds the next one is."""
+        if due := [item for item in await self._unknown() if self._left(item) <= 0]:
             await self._look_for(due)
-        return min((item.due_us for item in await self._unknown()), default=math.inf)
+        return min((self._left(item) for item in await self._unknown()), default=math.inf)
+
+    def _left(self, item: Item) -> float:
+        """Give the seconds until a row is due."""
+        left = (item.due_us - self.session.wall_us()) / 1e6
+        return 0.0 if left > UNKNOWN_WAIT else left  # none is put off for longer: the clock was set back meanwhile
 
     async def _unknown(self) -> list[Item]:
         return await self.session.ledger.live({State.UNKNOWN})
 
     async def _look_for(self, items: list[Item]) -> None:
-        wanted = [Wanted.of(item) for item in items]
+        wanted = [Wanted.of(item, is_young=self._is_young(item)) for item in items]
         matches, is_complete = await self._search(wanted)
         for want in wanted:
             await self._settle(want.item, matches[want.item.seq], is_complete=is_complete)
@@ -149,5 +164,6 @@ class Reconciler:
         await self.session.mark(item, State.UNKNOWN, due_us=due, error=problem)
 
     def _is_young(self, item: Item) -> bool:
+        """Tell whether the server surely knows its key; one from the future has an age that nobody knows."""
         age = (self.session.wall_us() - (item.first_post_us or 0)) / 1e6
-        return age < KEY_LIFETIME
+        return -MARGIN <= age < KEY_LIFETIME

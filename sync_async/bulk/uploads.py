@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from sync_async._bodies import open_file
-from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, TransferError
+from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, DecodeError, TransferError
 from sync_async._loading import in_thread
 from sync_async._media import MediaFile, media_file
 from sync_async._settings import RequestOptions
@@ -94,12 +94,12 @@ class Uploader:
             except (ArgumentError, OSError) as error:
                 await self._reject(item, "local_file_changed", str(error))
                 return
-            except (TransferError, ApiError, ApiConnectionError) as error:
+            except (TransferError, ApiError, ApiConnectionError, DecodeError) as error:
                 await self._fail(item, error)
                 return
         await self.session.mark(item, State.READY, body=frozen_body(with_addresses(template.body, urls)))
 
-    async def _fail(self, item: Item, error: TransferError | ApiError | ApiConnectionError) -> None:
+    async def _fail(self, item: Item, error: TransferError | ApiError | ApiConnectionError | DecodeError) -> None:
         if isinstance(error, ApiError) and error.status_code in (401, 402, 403):
             self.session.stop_buying(Halt("blocked", error.error_code or "", 1, (item.item_id,), str(error)))
             return
@@ -150,12 +150,12 @@ class Uploader:
         return url
 
     async def _uploaded(self, file: MediaFile) -> str:
-        """Send a file, and give its address; what the network did is tried again after a while."""
+        """Send a file, and give its address; what the network or a proxy did is tried again after a while."""
         for turn in itertools.count():
             await self.session.traffic.turn(Pace.UPLOAD)
             try:
                 return await upload(self.session.caller.transport, file, RequestOptions())
-            except (TransferError, ApiConnectionError):
+            except (TransferError, ApiConnectionError, DecodeError):
                 if turn + 1 == TRIES:
                     raise
             await asyncio.sleep(FIRST_WAIT * 2.0**turn)

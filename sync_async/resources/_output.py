@@ -10,6 +10,7 @@ from sync_async._arguments import checked_generation_id
 from sync_async._errors import ArgumentError, NotFoundError
 from sync_async._forks import imports
 from sync_async._request import Answer, Endpoint, Repeat, make_request
+from sync_async._response import unreadable, value_of
 from sync_async._settings import as_request_options
 from sync_async.resources._resource import Caller
 from sync_async.resources._starting import GET
@@ -63,8 +64,13 @@ def _import_transfer() -> Any:
 async def _fresh_link(caller: Caller, id: str) -> str:
     """Ask for a link to an output; older servers give it with the generation only."""
     options = as_request_options(None)
+    request = make_request(LINK, options, id=id)
     try:
-        return (await caller.fetch(make_request(LINK, options, id=id))).strip('"')
+        response = await caller.send(request)
+        link = value_of(request, response).strip('"')
+        if not link.startswith(("https://", "http://")):
+            raise unreadable(request, response, "it is no link")
+        return link  # noqa: TRY300  # the next line is of another request
     except NotFoundError:
         generation = await caller.fetch(make_request(GET, options, id=id))
     if generation.output_url is None:

@@ -9,7 +9,7 @@ import attrs
 
 from sync_async._arguments import checked_limit
 from sync_async._bodies import File, open_file
-from sync_async._errors import ApiConnectionError, ApiError, ArgumentError
+from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, DecodeError
 from sync_async._forks import imports
 from sync_async._items import AsyncItems
 from sync_async._listeners import OnProgress
@@ -168,8 +168,8 @@ class AsyncAssets(Resource):
         Raises:
             ArgumentError: The file is missing, empty, unreadable, of unknown type, over 5 GiB, or changes.
             UploadError: The storage host did not take the file; the error names it.
-            ApiError, ApiConnectionError: A step failed at the API; where the bytes are stored already, a note
-                tells their address.
+            ApiError, ApiConnectionError, DecodeError: A step failed at the API; where the bytes are stored
+                already, a note tells their address.
 
         Example:
             asset = await client.assets.upload("face.mp4")
@@ -199,7 +199,7 @@ class AsyncAssets(Resource):
         body = {name: value for name, value in fields.items() if value is not None}
         try:
             return await self._caller.fetch(make_request(REGISTER, options, json_body=body))
-        except (ApiError, ApiConnectionError) as error:
+        except (ApiError, ApiConnectionError, DecodeError) as error:
             found = await self._registered(body["url"]) if _may_be_done(error) else None
             if found is not None:
                 return found
@@ -213,7 +213,7 @@ class AsyncAssets(Resource):
         """Look for an asset at an address among the newest."""
         try:
             page = await self.list(limit=LARGEST_PAGE, sort_by="dateDesc")
-        except (ApiError, ApiConnectionError):  # the first error tells more
+        except (ApiError, ApiConnectionError, DecodeError):  # the first error tells more
             return None
         return next((asset for asset in page.items if (asset.url or "").partition("?")[0] == url), None)
 
@@ -225,7 +225,9 @@ async def _media(file: File, type: AssetType | None) -> MediaFile:
     return media_file(await open_file("file", file), kind)
 
 
-def _may_be_done(error: ApiError | ApiConnectionError) -> bool:
+def _may_be_done(error: ApiError | ApiConnectionError | DecodeError) -> bool:
+    if isinstance(error, DecodeError):
+        return True
     if isinstance(error, ApiConnectionError):
         return error.outcome_unknown
     return (error.status_code or 0) >= 500  # noqa: PLR2004

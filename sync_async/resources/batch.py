@@ -16,7 +16,7 @@ from sync_async._bodies import BytesSource, File, MultipartBody, Part, field_par
 from sync_async._errors import ArgumentError, BatchFailedError
 from sync_async._forks import imports
 from sync_async._request import Answer, Endpoint, Repeat, make_request
-from sync_async._response import value_of
+from sync_async._response import is_page, unreadable, value_of
 from sync_async._retry import hint_of
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
 from sync_async.jobs.kinds import BATCH
@@ -221,6 +221,7 @@ class AsyncBatch(Resource):
         Raises:
             ArgumentError: The batch has no results yet.
             DownloadError: The host did not give the file.
+            DecodeError: The API gave neither the file nor a link to it.
             NotFoundError: There is no such batch.
 
         Example:
@@ -251,9 +252,12 @@ class AsyncBatch(Resource):
         if target is not None:
             path, _, query = target.partition("?")
             endpoint = Endpoint[None]("GET", path, Repeat.SAFE, answer=Answer.LINK)
-            response = await self._caller.send(make_request(endpoint, options, query=dict(parse_qsl(query))))
+            request = make_request(endpoint, options, query=dict(parse_qsl(query)))
+            response = await self._caller.send(request)
             location = response.headers.get("Location")
             if response.status < 300 or not location:  # noqa: PLR2004
+                if not response.body or is_page(response.headers):
+                    raise unreadable(request, response, "it is neither a file of results nor a link to one")
                 return response.body
             url = absolute(url, location)
         return await fetch(transport, url, f"results of batch {batch.id}")

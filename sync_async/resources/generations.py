@@ -490,6 +490,7 @@ class AsyncGenerations(Resource):
         Raises:
             ArgumentError: The folder is missing, the file is there already, or the generation has no output.
             DownloadError: The file did not arrive whole; call it again to go on.
+            DecodeError: The API gave no link.
             ConflictError: The generation has not ended.
             NotFoundError: There is no such generation.
 

@@ -16,7 +16,7 @@ import attrs
 from sync_async import _retry
 from sync_async._errors import DownloadError
 from sync_async._listeners import OnProgress, tell
-from sync_async._response import NoAnswer
+from sync_async._response import NoAnswer, is_page
 from sync_async._retry import Failure
 from sync_async._transport import Transport, failure_of
 from sync_async.transfer.disk import Disk, Work
@@ -162,6 +162,7 @@ class Download:
         return {"Range": f"bytes={self._part.size}-", "If-Range": sent.tag}
 
     async def _take(self, answer: StorageAnswer) -> bool:
+        _check_file(answer)
         match answer.status:
             case HTTPStatus.OK:
                 self._begins = self._sent(answer)
@@ -264,6 +265,12 @@ class Download:
         )
 
 
+def _check_file(answer: StorageAnswer) -> None:
+    """Find a page that stands in a file's place, before it takes the place of what is here."""
+    if answer.status < 300 and is_page(answer.headers):  # noqa: PLR2004
+        raise NoAnswer(f"{answer.host} sent an HTML page; is a proxy or a login page in between?", reached=True)
+
+
 def _is_complete(answer: StorageAnswer, here: int, total: int | None) -> bool:
     if not here:  # no result is empty
         raise NoAnswer(f"{answer.host} sent nothing", reached=True)
@@ -299,7 +306,7 @@ async def fetch(transport: Transport, url: str, what: str) -> bytes:
         try:
             async with storage.get(url) as answer:
                 if answer.status == HTTPStatus.OK:
-                    return b"".join([chunk async for chunk in answer.chunks()])
+                    return await _whole(answer)
             hint = _retry.hint_of(answer.headers)
             failure, problem = _retry.failure_of_answer(answer.status, None, None, hint), _refusal(answer)
         except NoAnswer as finding:
@@ -308,6 +315,14 @@ async def fetch(transport: Transport, url: str, what: str) -> bytes:
             raise DownloadError(
                 f"{what}: {host_of(url)} did not give the file: {problem}", host=host_of(url), step="get"
             )
+
+
+async def _whole(answer: StorageAnswer) -> bytes:
+    _check_file(answer)
+    content = b"".join([chunk async for chunk in answer.chunks()])
+    if not content:
+        raise NoAnswer(f"{answer.host} sent nothing", reached=True)
+    return content
 
 
 def _refusal(answer: StorageAnswer) -> str:

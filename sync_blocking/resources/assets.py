@@ -168,8 +168,8 @@ class Assets(Facade[AsyncAssets]):
         Raises:
             ArgumentError: The file is missing, empty, unreadable, of unknown type, over 5 GiB, or changes.
             UploadError: The storage host did not take the file; the error names it.
-            ApiError, ApiConnectionError: A step failed at the API; where the bytes are stored already, a note
-                tells their address.
+            ApiError, ApiConnectionError, DecodeError: A step failed at the API; where the bytes are stored
+                already, a note tells their address.
 
         Example:
             asset = client.assets.upload("face.mp4")

@@ -198,6 +198,7 @@ class Batch(Facade[AsyncBatch]):
         Raises:
             ArgumentError: The batch has no results yet.
             DownloadError: The host did not give the file.
+            DecodeError: The API gave neither the file nor a link to it.
             NotFoundError: There is no such batch.
 
         Example:

@@ -463,6 +463,7 @@ class Generations(Facade[AsyncGenerations]):
         Raises:
             ArgumentError: The folder is missing, the file is there already, or the generation has no output.
             DownloadError: The file did not arrive whole; call it again to go on.
+            DecodeError: The API gave no link.
             ConflictError: The generation has not ended.
             NotFoundError: There is no such generation.
 

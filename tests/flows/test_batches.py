@@ -15,6 +15,7 @@ from sync_async import (
     Audio,
     BatchFailedError,
     BatchResponse,
+    DecodeError,
     DownloadError,
     GenerationOptions,
     ValidationResponse,
@@ -155,6 +156,19 @@ async def test_a_file_that_breaks_off_is_fetched_again(opened: Opener) -> None:
     assert len(await client.batch.results(batch.id)) == 20
     sandbox.faults.add("answer", origin="storage", status=403, times=None)
     with pytest.raises(DownloadError, match="did not give the file: it answers 403"):
+        await client.batch.results(batch.id)
+
+
+@pytest.mark.parametrize("body", ["", "<html>Log in</html>"])
+async def test_a_page_or_nothing_is_no_file_of_results(opened: Opener, body: str) -> None:
+    """It is no batch without rows: from storage it is asked for again, from the API it is an error."""
+    sandbox, client = await opened()
+    batch = await ended(client, sandbox)
+    answer = {"status": 200, "body": body, "headers": {"Content-Type": "text/html"}}
+    sandbox.faults.add("answer", origin="storage", **answer)
+    assert len(await client.batch.results(batch.id)) == 20
+    sandbox.faults.add("answer", path="/v2/batches/.*", **answer)
+    with pytest.raises(DecodeError, match="neither a file of results nor a link to one"):
         await client.batch.results(batch.id)
 
 

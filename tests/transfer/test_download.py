@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync_async import ArgumentError, ConflictError, DownloadError, Generation, NotFoundError
+from sync_async import ArgumentError, ConflictError, DecodeError, DownloadError, Generation, NotFoundError
 from sync_async._bodies import CHUNK_BYTES
 from sync_async.transfer import partial_file
 from tests.transfer.conftest import House, Opener
@@ -71,6 +71,31 @@ async def test_what_breaks_off_is_gone_on_with(house: House, done: Generation, t
     path = await house.client.generations.download(done, tmp_path / "out.mp4")
     assert path.read_bytes() == output(house, done).read_bytes()
     assert left_behind(tmp_path) == ["out.mp4"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_a_page_in_the_files_place_is_not_taken_for_it(
+    house: House, done: Generation, tmp_path: Path, place: int
+) -> None:
+    """Nor for the rest of it: what is here is kept, and gone on with."""
+    page = {"status": 200, "body": "<html>Log in</html>", "headers": {"Content-Type": "text/html"}}
+    house.sandbox.faults.add("cut", origin="storage", method="GET", times=place)
+    house.sandbox.faults.add("answer", origin="storage", method="GET", **page)
+    path = await house.client.generations.download(done, tmp_path / "out.mp4")
+    assert path.read_bytes() == output(house, done).read_bytes()
+    assert ("Range" in house.stored("GET")[-1].headers) is bool(place)
+    house.sandbox.faults.add("answer", origin="storage", method="GET", times=None, **page)
+    with pytest.raises(DownloadError, match="sent an HTML page; is a proxy or a login page in between"):
+        await house.client.generations.download(done, tmp_path / "again.mp4")
+
+
+@pytest.mark.parametrize("link", ["", "7", "<html>Log in</html>", "ftp://host/file"])
+async def test_an_answer_that_is_no_link_is_a_decode_error(
+    house: House, done: Generation, tmp_path: Path, link: str
+) -> None:
+    house.sandbox.faults.add("answer", path="/v2/generations/.*/download", status=200, body=link)
+    with pytest.raises(DecodeError, match="it is no link"):
+        await house.client.generations.download(done.id, tmp_path / "out.mp4")
 
 
 async def test_a_second_try_asks_for_the_rest_only(house: House, done: Generation, tmp_path: Path) -> None:

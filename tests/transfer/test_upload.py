@@ -136,6 +136,14 @@ async def test_a_registration_whose_answer_is_lost_is_found_again(house: House) 
     assert [asset.id] == list(house.sandbox.world.assets)
 
 
+@pytest.mark.parametrize("fault", ["truncated", "gzip"])
+async def test_a_registration_whose_answer_cannot_be_read_is_found_again(house: House, fault: Any) -> None:
+    """The asset is there, and its id is not lost."""
+    house.sandbox.faults.add(fault, method="POST", path="/v2/assets")
+    asset = await house.client.assets.upload(FACE)
+    assert list(house.sandbox.world.assets) == [asset.id]
+
+
 async def test_a_registration_that_failed_tells_where_the_bytes_are(house: House) -> None:
     """They can be used as they are."""
     house.sandbox.faults.add("answer", method="POST", path="/v2/assets", status=500)
