@@ -17,6 +17,7 @@ test: $(STAMP)  ## the tests
 
 test-all:  ## the built wheel on each Python, whose output goes to build/; PYTHONS names others
 	$(PYTHON) tests/all_pythons.py $(PYTHONS)
+
 soak: $(STAMP)  ## the long tests: all faults everywhere and at random, properties, kills; MINUTES for the faults
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties

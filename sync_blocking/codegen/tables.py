@@ -16,7 +16,7 @@ RESOURCES = {f"resources/{path.name}": path for path in sorted((CORE / "resource
 SOURCES = {"_client.py": "_client.py", **{name: name for name in RESOURCES}}
 """Modules of the core and their twins."""
 
-RENAMES = {
+RENAMES: dict[str, str] = {
     "AsyncSync": "Sync",
     "AsyncSandbox": "Sandbox",
     "AsyncItems": "Items",
