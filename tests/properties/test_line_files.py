@@ -43,7 +43,7 @@ LINES = st.one_of(
 )
 
 
-@examples(150)
+@examples(40)
 @given(lines=st.lists(LINES, max_size=5), end=st.sampled_from([b"\n", b"\r\n"]))
 def test_each_line_of_a_result_file_is_a_row_or_is_told_to_be_none(lines: list[bytes], end: bytes) -> None:
     """Under its number, and every row that is right is found."""
@@ -113,7 +113,7 @@ def test_any_batch_file_is_taken_or_refused_by_its_line(lines: list[bytes], good
         assert len({record["request_id"] for record in read}) == len(read) >= 20
 
 
-@examples(100)
+@examples(50)
 @given(odd=st.lists(mutated(RECORDS) | JSON, max_size=2), place=st.integers(0, 20))
 def test_any_records_are_written_or_refused_by_name(odd: list[Any], place: int) -> None:
     media = [*PAYLOAD["input"], {"type": "audio", "url": "https://e.com/a.wav"}]
@@ -133,7 +133,7 @@ def test_any_records_are_written_or_refused_by_name(odd: list[Any], place: int) 
 HELD = st.fixed_dictionaries({"pid": st.integers(), "host": TEXT, "started": TEXT})
 
 
-@examples(200)
+@examples(100)
 @given(
     notes=HELD.map(json.dumps).map(str.encode)
     | mutated(HELD).map(json.dumps).map(str.encode)
