@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-TIMES = {"short": 1, "long": 20}
+TIMES = {"short": 1, "long": 40}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
 

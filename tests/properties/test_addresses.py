@@ -41,7 +41,7 @@ def segments(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", WITH_ID)
-@examples(300)
+@examples(100)
 @given(id=IDS)
 def test_any_id_is_refused_or_is_one_segment_of_its_own_path(name: str, id: str) -> None:
     """For a strict reader, for yarl, which sends it, and after the clean-up that proxies do."""
@@ -79,7 +79,7 @@ VALUES = st.one_of(
 NAMES = st.sampled_from(["status", "ids", "projectId", "a&b", "a=b", "\xe9", "#", ""]) | TEXT
 
 
-@examples(500)
+@examples(200)
 @given(query=st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=3), max_size=4))
 def test_a_query_is_refused_or_arrives_with_each_value_under_its_name(query: dict[str, Any]) -> None:
     try:
@@ -160,7 +160,7 @@ def echo() -> Iterator[Echo]:
         runner.run(server.cleanup())
 
 
-@examples(150)
+@examples(80)
 @given(id=IDS, query=st.dictionaries(st.sampled_from(["a", "b c", "\xe9", "wait"]), IDS, max_size=2))
 def test_a_real_server_understands_the_id_and_the_query_that_were_given(
     echo: Echo, id: str, query: dict[str, str]

@@ -51,7 +51,7 @@ def check(endpoint: Endpoint[Any], body: bytes, value: Any = None) -> Any:
 
 
 @pytest.mark.parametrize("cls", data_classes(), ids=lambda cls: cls.__name__)
-@examples(25)
+@examples(12)
 @given(data=st.data())
 def test_a_body_that_is_nearly_right_is_read_or_refused(cls: type[ApiObject], data: st.DataObject) -> None:
     value = data.draw(mutated(wire_objects(cls)))
@@ -62,7 +62,7 @@ def test_a_body_that_is_nearly_right_is_read_or_refused(cls: type[ApiObject], da
 
 
 @every_endpoint
-@examples(25)
+@examples(12)
 @given(data=st.data())
 def test_an_answer_that_is_nearly_right_is_read_or_refused(name: str, data: st.DataObject) -> None:
     value = data.draw(mutated(wires_of(ENDPOINTS[name].shape)) | JSON)
@@ -70,7 +70,7 @@ def test_an_answer_that_is_nearly_right_is_read_or_refused(name: str, data: st.D
 
 
 @every_endpoint
-@examples(25)
+@examples(12)
 @given(body=st.binary(max_size=60), content_type=st.sampled_from(["application/json", "text/html", "", "\x80;=,"]))
 def test_bytes_that_are_no_json_are_refused(name: str, body: bytes, content_type: str) -> None:
     outcome = outcome_of(ENDPOINTS[name], body, Headers([("Content-Type", content_type)]))

@@ -26,7 +26,7 @@ def over_the_wire(made: ApiObject) -> Any:
 
 
 @every_class
-@examples(20)
+@examples(10)
 @given(data=st.data())
 def test_what_is_written_is_read_back_the_same(cls: type[ApiObject], data: st.DataObject) -> None:
     made = data.draw(objects(cls))
@@ -36,7 +36,7 @@ def test_what_is_written_is_read_back_the_same(cls: type[ApiObject], data: st.Da
 
 
 @every_class
-@examples(20)
+@examples(10)
 @given(data=st.data())
 def test_what_is_read_is_written_back_the_same(cls: type[ApiObject], data: st.DataObject) -> None:
     """Unknown fields among it, and but for the few things that are written in one way only."""
@@ -76,7 +76,7 @@ def test_a_field_of_a_later_version_can_be_read(cls: type[ApiObject], data: st.D
 
 
 @pytest.mark.parametrize("name", endpoints())
-@examples(20)
+@examples(10)
 @given(data=st.data())
 def test_every_answer_that_is_right_is_read(name: str, data: st.DataObject) -> None:
     shape = endpoints()[name].shape

@@ -64,7 +64,7 @@ def outcome_of(body: bytes | str, header: Any, secret: Any = SECRET, **more: Any
         return error
 
 
-@examples(200)
+@examples(80)
 @given(body=BODIES)
 @example(body=b"[" * 100_000)
 @example(body=b'{"input":' * 2000)
@@ -105,7 +105,7 @@ def test_no_header_that_was_not_signed_brings_a_notice(body: bytes, header: Any)
     assert not isinstance(outcome, StaleSignatureError | UnreadableNotificationError)
 
 
-@examples(200)
+@examples(100)
 @given(body=BODIES, data=st.data())
 def test_a_header_with_one_character_changed_brings_no_notice(body: bytes, data: st.DataObject) -> None:
     """But for the case of a letter, and for space around its parts."""
@@ -132,7 +132,7 @@ def parts_of(header: str) -> list[str]:
     return [f"v1={part[3:].lower()}" if part.startswith("v1=") else part for part in parts if part]
 
 
-@examples(200)
+@examples(60)
 @given(
     body=BODIES,
     secrets=st.lists(SECRETS, min_size=1, max_size=3),

@@ -70,7 +70,7 @@ def error_from(status: int, body: bytes, headers: Headers | None = None) -> ApiE
     return error_of(REQUEST, ApiResponse(status, Headers() if headers is None else headers, body))
 
 
-@examples(500)
+@examples(150)
 @given(status=STATUSES, body=BODIES, headers=HEADERS)
 @example(429, b'{"retryAfterSeconds": %s}' % (b"9" * 400), Headers())
 @example(429, b'{"retryAfterSeconds": 1e999, "message": NaN}', Headers())
@@ -95,7 +95,7 @@ def test_any_error_answer_becomes_the_error_of_its_status(status: int, body: byt
     assert (type(travelled), str(travelled)) == (type(error), str(error))
 
 
-@examples(300)
+@examples(100)
 @given(body=mutated(RIGHT) | ANY)
 def test_the_fields_of_an_error_body_have_their_types(body: dict[str, Any]) -> None:
     """A field of another type is none of them; the rest is kept as it came."""
@@ -104,7 +104,7 @@ def test_the_fields_of_an_error_body_have_their_types(body: dict[str, Any]) -> N
         assert is_of(error.body, GenerationError)
 
 
-@examples(300)
+@examples(100)
 @given(body=mutated(RIGHT) | ANY)
 def test_nothing_that_an_error_body_says_is_lost(body: dict[str, Any]) -> None:
     """Each field can be read under its own name, also one that is not of the documented type."""

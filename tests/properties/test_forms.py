@@ -176,7 +176,7 @@ def told(wanted: list[Wanted]) -> Read:
     ]
 
 
-@examples(200)
+@examples(60)
 @given(data=st.data())
 def test_any_form_is_read_as_what_it_is(runner: asyncio.Runner, folder: Path, data: st.DataObject) -> None:
     """Its length is told before, and a second time it has the same bytes."""
@@ -189,7 +189,7 @@ def test_any_form_is_read_as_what_it_is(runner: asyncio.Runner, folder: Path, da
     assert runner.run(bytes_of(form)) == body
 
 
-@examples(200)
+@examples(50)
 @given(data=st.data())
 def test_aiohttp_reads_the_same(runner: asyncio.Runner, folder: Path, data: st.DataObject) -> None:
     """It is a reader that others wrote, and the one of the sandbox."""
@@ -199,7 +199,7 @@ def test_aiohttp_reads_the_same(runner: asyncio.Runner, folder: Path, data: st.D
     assert read == stripped(told(wanted))
 
 
-@examples(100)
+@examples(20)
 @given(data=st.data())
 def test_a_form_may_hold_a_form(runner: asyncio.Runner, folder: Path, data: st.DataObject) -> None:
     """Even one that was made in the same way: no two have the same boundary."""
@@ -211,7 +211,7 @@ def test_a_form_may_hold_a_form(runner: asyncio.Runner, folder: Path, data: st.D
     assert runner.run(read_by_aiohttp(outer, body)) == [("video", "v.mp4", None, content)]
 
 
-@examples(200)
+@examples(60)
 @given(values=st.dictionaries(NAMES, JSON, max_size=4))
 def test_fields_arrive_as_text_or_json(runner: asyncio.Runner, values: dict[str, Any]) -> None:
     """Text as it is, all else as JSON; what has no bytes is refused."""
@@ -322,7 +322,7 @@ def receiver() -> Iterator[Receiver]:
         runner.run(server.cleanup())
 
 
-@examples(80)
+@examples(40)
 @given(data=st.data(), replayable=st.booleans())
 def test_a_real_server_reads_the_form_that_was_sent(
     receiver: Receiver, folder: Path, data: st.DataObject, replayable: bool

@@ -154,7 +154,7 @@ ANSWERS = st.one_of(
 )  # fmt: skip
 
 
-@examples(60)
+@examples(40)
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=4))
 def test_any_answers_of_a_host_end_in_a_file_or_in_a_download_error(host: Host, answers: list[bytes]) -> None:
     """The error names the host and never the link, which is signed."""
@@ -183,7 +183,7 @@ NOTES = st.one_of(
 PARTS = st.integers(0, len(BODY)).map(lambda size: BODY[:size]) | st.just(BODY + b"more")
 
 
-@examples(60)
+@examples(40)
 @given(notes=NOTES, part=PARTS)
 @example(notes=b"[" * 100_000, part=b"x")
 @example(notes=b'{"of":"a","tag":5,"total":"x"}', part=BODY[:5])
@@ -203,7 +203,7 @@ def test_whatever_an_earlier_download_left_the_file_comes_to_be_whole(
     assert not Path(f"{partial.path}.json").exists()
 
 
-@examples(300)
+@examples(100)
 @given(notes=NOTES)
 def test_notes_are_read_as_what_they_are_or_not_at_all(host: Host, notes: bytes) -> None:
     partial = PartialFile(host.folder / "noted.mp4")
@@ -259,7 +259,7 @@ ANY_LINKS = st.one_of(
 )
 
 
-@examples(400)
+@examples(200)
 @given(link=ANY_LINKS, page=ANY_LINKS)
 def test_any_link_can_be_looked_at(link: str, page: str) -> None:
     """For its host, its expiry, where it leads from a page, and whether it leads to the API."""
@@ -271,7 +271,7 @@ def test_any_link_can_be_looked_at(link: str, page: str) -> None:
     assert target is None or absolute(page, link).startswith("https://api.example/")
 
 
-@examples(300)
+@examples(100)
 @given(
     name=TEXT
     | st.sampled_from(["", ".", "..", "../a", "/etc/a", "a/../../b", "C:\\a", "a\0b", "\ud800", "é" * 300])

@@ -147,7 +147,7 @@ def test_rows_in_pieces_come_to_what_they_come_to_one_by_one(folder: Path, rows:
         check(row, one_by_one.read(row))
 
 
-@examples(15)
+@examples(10)
 @given(rows=st.lists(ANY_ROW, max_size=6))
 @example(rows=[{"\ud800": "\udfff"}, {"text": "\ud800", "voice": "a"}, {"dub_params": {(1,): 2}, "x": {(3,): 4}}])
 def test_every_row_is_taken_in_or_kept_with_its_problems(
