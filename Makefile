@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DOCS   := $(VENV)/.installed-docs
 
-.PHONY: demo test check facade bench format clean
+.PHONY: demo test check facade bench docs format clean
 
 demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
 	$(BIN)/syncso demo
@@ -25,12 +26,15 @@ facade: $(STAMP)  ## generate sync_blocking from sync_async
 bench: $(STAMP)  ## the figures, beside the vendor's SDK and raw aiohttp
 	$(BIN)/python benchmarks/run.py
 
+docs: $(DOCS)  ## the documentation, in site/; a warning or a broken link fails it
+	$(BIN)/python -m docs_parts.build
+
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -39,3 +43,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group check --editable '.[all]'
 	@touch $(STAMP)
+
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $(DOCS)
