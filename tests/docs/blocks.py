@@ -1,0 +1,75 @@
+"""The fenced blocks of a Markdown page, as its readers see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md") if (ROOT / name).exists()),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+FENCE = re.compile(r"^( *)(`{3,}|~{3,}) *(\S*)(?: +title=\"([^\"]+)\")?.*$")
+SNIPPET = re.compile(r'^ *--8<-- "([^"]+)" *$')
+
+
+@attrs.frozen
+class Block:
+    """A fenced block.
+
+    Attributes:
+        page: The page it stands on.
+        line: The line of its opening fence, from 1.
+        language: The word behind the fence.
+        title: The name of the file that it shows, or None.
+        code: What it holds, without its indentation; files that it includes are in it.
+        included: Paths of the files that it includes.
+    """
+
+    page: Path
+    line: int
+    language: str
+    title: str | None
+    code: str
+    included: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Give the blocks of a page in order."""
+    return list(_blocks(page, page.read_text(encoding="utf-8").splitlines()))
+
+
+def _blocks(page: Path, lines: list[str]) -> Iterator[Block]:
+    rest = iter(enumerate(lines, 1))
+    for number, line in rest:
+        found = FENCE.match(line)
+        if found is None:
+            continue
+        indent, fence, language, title = found.groups()
+        code: list[str] = []
+        for _, inner in rest:
+            if inner.strip() == fence:
+                break
+            code.append(inner.removeprefix(indent))
+        else:
+            raise AssertionError(f"{page}:{number}: the fence is not closed")
+        included = tuple(path for one in code for path in SNIPPET.findall(one))
+        text = "\n".join(_included(one) for one in code)
+        yield Block(page, number, language, title, text + "\n", included)
+
+
+def _included(line: str) -> str:
+    found = SNIPPET.match(line)
+    return (ROOT / found.group(1)).read_text(encoding="utf-8").rstrip() if found else line
+
+
+def name_of(page: Path) -> str:
+    """Name a page in the title of a test."""
+    return str(page.relative_to(ROOT))
