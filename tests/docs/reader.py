@@ -79,6 +79,8 @@ def _python(reader: Reader, block: Block) -> str | None:
         return None
     name = f"<{block}>"
     linecache.cache[name] = (len(block.code), None, block.code.splitlines(keepends=True), name)
+    if block.title is not None:  # a file of a program, which a command of the page runs
+        return None
     code = compile(block.code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     reader.printed()
     awaits = code.co_flags & 0x80  # inspect.CO_COROUTINE
@@ -167,7 +169,12 @@ def _pip(arguments: list[str], where: str) -> None:
 
 
 def _program(arguments: list[str], where: str) -> None:
-    """Check that the program is there: its own tests run it."""
+    """Run pytest on the files that the page shows; check of other programs, which have tests, that they are there."""
+    if arguments[:2] == ["-m", "pytest"]:
+        command = [sys.executable, *arguments, "-p", "no:cacheprovider"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{where}: {done.stdout}{done.stderr}"
+        return
     assert (ROOT / arguments[0]).is_file(), where
 
 
@@ -197,11 +204,13 @@ def _manifest(reader: Reader, block: Block) -> None:
     )
     for row in rows:
         for medium in (value for name, value in row.items() if name in ("video", "audio", "image")):
-            if "://" not in medium and not (reader.folder / medium).exists():
+            if medium and "://" not in medium and not (reader.folder / medium).exists():
                 (reader.folder / medium).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(SAMPLES / ("speech.wav" if medium.endswith(".wav") else "face.mp4"), reader.folder / medium)
+    manifest = reader.folder / f"shown-at-{block.line}.{block.language}"
+    manifest.write_text(block.code, encoding="utf-8")
     with Sync() as client:
-        plan = client.bulk.plan(rows, base=reader.folder)
+        plan = client.bulk.plan(manifest)
     assert (plan.rows, plan.shown_problems) == (len(rows), []), f"{block}: {plan.shown_problems}"
 
 
