@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from sync_blocking import Sandbox
+from sync_blocking import Sandbox, Sync
 from tests.examples.test_webhook_receivers import ROOT, free_port, wait_until_it_listens
 
 ORDER = {"video": "https://media.example/v.mp4", "audio": "https://media.example/a.wav"}
@@ -77,6 +77,8 @@ def test_an_order_is_started_once_and_looked_at(sandbox: Sandbox, example: str) 
         (id,) = sandbox.generations
         assert ask("GET", order)[1]["status"] in ("PENDING", "PROCESSING")
         sandbox.finish(id)
+        with Sync(base_url=sandbox.base_url, api_key=sandbox.api_key) as client:
+            client.generations.wait(id)
         status, told, _ = ask("GET", order)
         assert (status, told["status"]) == (200, "COMPLETED")
         assert told["video"].startswith(f"{sandbox.storage_url}/")
