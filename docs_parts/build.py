@@ -45,7 +45,9 @@ class Page(HTMLParser):
 def main() -> int:
     """Build, check, and tell what is wrong."""
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
+    built = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     print(built.stdout, end="")  # noqa: T201
     if built.returncode or "griffe:" in built.stdout or "Warning" in built.stdout:
         return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ def other_tables(folder: Path, names: Iterable[str]) -> list[str]:
         names: The files that have a place of their own.
     """
     rest = [file.stem for file in sorted(folder.glob("*.json")) if file.stem not in set(names)]
-    return [line for name in rest for line in (f"### `{name}.json`", "", *tables(folder, name))]
+    lines = [line for name in rest for line in (f"### `{name}.json`", "", *tables(folder, name))]
+    return ["## Other files", "", *lines] if lines else []
 
 
 def machine(folder: Path, name: str) -> list[str]:
@@ -70,47 +71,39 @@ def _plot(file: Path) -> list[str]:
 
 def _comparisons(results: list[dict[str, Any]]) -> list[str]:
     """Show figures that are compared with another program in one table, and the others in a second one."""
-    compared = [one for one in results if "times_as_fast" in one]
-    alone = [one for one in results if "times_as_fast" not in one]
-    rows = {
-        f"{one.get('figure')} / {one.get('against')}": {
-            "times as fast": one["times_as_fast"],
-            **{f"{side}, µs": times.get("wall") for side, times in _sides(one)},
-        }
-        for one in compared
-    }
-    return [
-        *_table(rows, "figure / beside"),
-        *_table({one.get("figure", ""): _rest(one) for one in alone}, "figure"),
-    ]
+    compared = [(one.get("figure", ""), _comparison(one)) for one in results if "times_as_fast" in one]
+    alone = [(one.get("figure", ""), _rest(one)) for one in results if "times_as_fast" not in one]
+    return [*_table(compared), *_table(alone)]
 
 
-def _sides(one: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _comparison(one: Mapping[str, Any]) -> dict[str, Any]:
     """Name the two sides alike in all rows, so that they have a column each."""
     times = one.get("microseconds_a_call")
-    if not isinstance(times, Mapping):
-        return []
-    return [("syncso" if side == "syncso" else "the other", value) for side, value in times.items()]
+    sides = times.items() if isinstance(times, Mapping) else ()
+    walls = {f"{'syncso' if side == 'syncso' else 'the other'}, µs": time.get("wall") for side, time in sides}
+    return {"beside": one.get("against"), "times as fast": one["times_as_fast"], **walls}
 
 
 def _rest(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("_", " "): value for key, value in one.items() if key != "figure" and _is_plain(value)}
+    return {key: value for key, value in one.items() if key != "figure" and _is_plain(value)}
 
 
 def _sections(found: Mapping[str, Any]) -> list[str]:
     """Show a nested mapping: its plain values in one table, those that hold values in another, the rest below."""
     found = {key: value for key, value in found.items() if key not in BESIDES}
-    plain = {key: {"value": value} for key, value in found.items() if _is_plain(value)}
-    rows = {key: value for key, value in found.items() if _is_row(value)}
-    deeper = {key: value for key, value in found.items() if isinstance(value, Mapping) and key not in rows}
-    lines = [*_table(plain, "figure"), *_table(rows, "figure")]
-    for key, value in deeper.items():
-        lines += [f"**{key.replace('_', ' ')}**", "", *_sections(value)]
+    lines = _table([(key, {"value": value}) for key, value in found.items() if _is_plain(value)])
+    lines += _table([(key, value) for key, value in found.items() if _is_row(value)])
+    for key, value in found.items():
+        if isinstance(value, Mapping) and not _is_row(value):
+            lines += [f"**{key.replace('_', ' ')}**", "", *_sections(value)]
+        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            lines += [f"**{key.replace('_', ' ')}**", ""]
+            lines += _table([(str(number), _rest(one)) for number, one in enumerate(value, 1)])
     return lines
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(_is_plain(one) for one in value.values())
+    return isinstance(value, Mapping) and all(one is None or _is_plain(one) for one in value.values())
 
 
 def _is_plain(value: Any) -> bool:
@@ -119,17 +112,15 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _table(rows: Mapping[str, Mapping[str, Any]], head: str) -> list[str]:
+def _table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     if not rows:
         return []
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    columns = list(dict.fromkeys(column for _, row in rows for column in row))
+    heads = ["figure", *(column.replace("_", " ") for column in columns)]
     return [
-        f"| {' | '.join([head, *(column.replace('_', ' ') for column in columns)])} |",
+        f"| {' | '.join(heads)} |",
         f"| --- |{' ---: |' * len(columns)}",
-        *(
-            f"| {' | '.join([name, *(_shown(row.get(column)) for column in columns)])} |"
-            for name, row in rows.items()
-        ),
+        *(f"| {' | '.join([name, *(_shown(row.get(column)) for column in columns)])} |" for name, row in rows),
         "",
     ]
 

@@ -1,7 +1,8 @@
 """A web service with Flask that makes videos talk: `python examples/flask_service.py 8000`.
 
-`POST /orders/NAME` starts a generation, once for each name; `GET /orders/NAME` tells how it stands. SYNC_API_KEY has
-the key. Run so, it is Flask's own server for development; in earnest it is `app`, behind a WSGI server.
+`POST /orders/NAME` starts a generation, once for each name; `GET /orders/NAME` tells how it stands.
+SYNC_API_KEY has the key. Run so, it is Flask's own server for development; in earnest it is `app`, behind a WSGI
+server.
 """
 
 import functools

@@ -173,7 +173,7 @@ def _pip(arguments: list[str], where: str) -> None:
 
 
 def _program(arguments: list[str], where: str) -> None:
-    """Run pytest on the files that the page shows; check of other programs, which have tests, that they are there."""
+    """Run pytest on the files that the page shows; other programs have tests, and need only be there."""
     if arguments[:2] == ["-m", "pytest"]:
         command = [sys.executable, *arguments, "-p", "no:cacheprovider"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -210,7 +210,9 @@ def _manifest(reader: Reader, block: Block) -> None:
         for medium in (value for name, value in row.items() if name in ("video", "audio", "image")):
             if medium and "://" not in medium and not (reader.folder / medium).exists():
                 (reader.folder / medium).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(SAMPLES / ("speech.wav" if medium.endswith(".wav") else "face.mp4"), reader.folder / medium)
+                shutil.copy(
+                    SAMPLES / ("speech.wav" if medium.endswith(".wav") else "face.mp4"), reader.folder / medium
+                )
     manifest = reader.folder / f"shown-at-{block.line}.{block.language}"
     manifest.write_text(block.code, encoding="utf-8")
     with Sync() as client:
@@ -230,7 +232,9 @@ def _text(reader: Reader, block: Block) -> None:
     """It is what the block before has printed."""
     assert reader.said is not None, f"{block}: shown output stands behind what prints it"
     pattern = ".*?".join(re.escape(part) for part in block.code.strip().split(ANYTHING))
-    assert re.fullmatch(pattern, reader.said.strip(), re.DOTALL), f"{block} shows\n{block.code}but it was\n{reader.said}"
+    assert re.fullmatch(pattern, reader.said.strip(), re.DOTALL), (
+        f"{block} shows\n{block.code}but it was\n{reader.said}"
+    )
 
 
 LANGUAGES: dict[str, Callable[[Reader, Block], str | None]] = {

@@ -21,7 +21,9 @@ def reader(
 ) -> Iterator[Reader]:
     """A reader with media, a key, and a sandbox at which jobs end at once."""
     with (
-        Sandbox(latency=0.0, render=False, concurrency=None, posts_per_minute=None, polls_per_minute=None) as sandbox,
+        Sandbox(
+            latency=0.0, render=False, concurrency=None, posts_per_minute=None, polls_per_minute=None
+        ) as sandbox,
         asyncio.Runner() as loop,
     ):
         monkeypatch.chdir(tmp_path)
@@ -85,4 +87,3 @@ def test_a_block_that_raises_is_an_error(reader: Reader) -> None:
     for code in ("x = 1\nawait nobody\n", "x = 1\nnobody\n"):
         with pytest.raises(NameError, match="nobody"):
             reader.read(block("python", code))
-

@@ -98,7 +98,11 @@ def test_a_pool_of_processes_makes_each_video_once(tmp_path: Path) -> None:
         for names in (["bad"], ["one", "two"], ["one", "two"]):
             said, complaints = run(sandbox, "process_pool.py", out, *names).communicate(timeout=50)
             assert complaints == ""
-            wanted = [f"made {name}.mp4" for name in names] if "bad" not in names else ["failed bad generation_pipeline_failed"]
+            wanted = (
+                [f"made {name}.mp4" for name in names]
+                if "bad" not in names
+                else ["failed bad generation_pipeline_failed"]
+            )
             assert sorted(said.splitlines()) == wanted
         assert len(sandbox.generations) == 3
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["one.mp4", "two.mp4"]
