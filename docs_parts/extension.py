@@ -20,8 +20,15 @@ MARK = re.compile(r"<!-- part: (\w+)(?: (.+?))? -->")
 BEFORE_HTML = 28
 """Priority of the preprocessor: behind the one that normalises lines, before the one that takes HTML out."""
 
+
+def _example(name: str) -> list[str]:
+    file = ROOT / "examples" / name
+    return ["```python", *file.read_text(encoding="utf-8").splitlines(), "```"]
+
+
 PARTS: dict[str, Callable[[str], list[str]]] = {
     "commands": commands.reference,
+    "example": _example,
     "figures": lambda name: figures.tables(RESULTS, name),
     "others": lambda names: figures.other_tables(RESULTS, names.split()),
     "plots": lambda _: figures.plots(RESULTS),

@@ -9,12 +9,15 @@ from pathlib import Path
 import attrs
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLLOWED_ELSEWHERE = {"CONTRIBUTING.md": "tests/contributing"}
+"""Pages whose blocks are steps of one change to the source; tests of their own follow them."""
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md") if (ROOT / name).exists()),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", *FOLLOWED_ELSEWHERE) if (ROOT / name).exists()),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 FENCE = re.compile(r"^( *)(`{3,}|~{3,}) *(\S*)(?: +title=\"([^\"]+)\")?.*$")
-SNIPPET = re.compile(r'^ *--8<-- "([^"]+)" *$')
+FILE = re.compile(r"^# (\S+\.\w+)\n")
+"""A first line that names a file, as where no title can stand."""
 
 
 @attrs.frozen
@@ -26,8 +29,7 @@ class Block:
         line: The line of its opening fence, from 1.
         language: The word behind the fence.
         title: The name of the file that it shows, or None.
-        code: What it holds, without its indentation; files that it includes are in it.
-        included: Paths of the files that it includes.
+        code: What it holds, without its indentation.
     """
 
     page: Path
@@ -35,7 +37,6 @@ class Block:
     language: str
     title: str | None
     code: str
-    included: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -60,14 +61,9 @@ def _blocks(page: Path, lines: list[str]) -> Iterator[Block]:
             code.append(inner.removeprefix(indent))
         else:
             raise AssertionError(f"{page}:{number}: the fence is not closed")
-        included = tuple(path for one in code for path in SNIPPET.findall(one))
-        text = "\n".join(_included(one) for one in code)
-        yield Block(page, number, language, title, text + "\n", included)
-
-
-def _included(line: str) -> str:
-    found = SNIPPET.match(line)
-    return (ROOT / found.group(1)).read_text(encoding="utf-8").rstrip() if found else line
+        text = "\n".join(code) + "\n"
+        named = FILE.match(text)
+        yield Block(page, number, language, title or (named and named.group(1)), text)
 
 
 def name_of(page: Path) -> str:

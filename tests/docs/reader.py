@@ -71,15 +71,19 @@ class Reader:
             (self.folder / block.title).write_text(block.code, encoding="utf-8")
         self.said = LANGUAGES[block.language](self, block)
 
+    def run_tests(self) -> None:
+        """Run the tests that the page shows, if there are any."""
+        if any(self.folder.glob("test_*.py")):
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(self.folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+
 
 def _python(reader: Reader, block: Block) -> str | None:
-    """Run it, in the namespace of the page; what is shown from `examples/` has tests of its own."""
-    if block.included:
-        _check_included(block)
-        return None
+    """Run it, in the namespace of the page."""
     name = f"<{block}>"
     linecache.cache[name] = (len(block.code), None, block.code.splitlines(keepends=True), name)
-    if block.title is not None:  # a file of a program, which a command of the page runs
+    if block.title is not None:  # a file of a program, which its tests run
         return None
     code = compile(block.code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     reader.printed()
@@ -93,19 +97,6 @@ def _python(reader: Reader, block: Block) -> str | None:
 
 async def _awaited(code: Any, names: dict[str, Any]) -> None:
     await eval(code, names)
-
-
-def _check_included(block: Block) -> None:
-    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests" / "examples").glob("test_*.py"))
-    for path in block.included:
-        assert path.startswith("examples/"), f"{block}: {path} is no example"
-        stem = Path(path).stem
-        kind, _, flavour = stem.partition("_")  # several tests go through flavours, such as webhook_{example}.py
-        is_run = stem in tests or any(
-            f'"{one}"' in tests and template in tests
-            for one, template in [(flavour, f"{kind}_{{"), (kind, f"}}_{flavour}")]
-        )
-        assert is_run, f"{block}: no test runs {path}"
 
 
 def _console(reader: Reader, block: Block) -> str | None:
@@ -173,13 +164,9 @@ def _pip(arguments: list[str], where: str) -> None:
 
 
 def _program(arguments: list[str], where: str) -> None:
-    """Run pytest on the files that the page shows; other programs have tests, and need only be there."""
-    if arguments[:2] == ["-m", "pytest"]:
-        command = [sys.executable, *arguments, "-p", "no:cacheprovider"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{where}: {done.stdout}{done.stderr}"
-        return
-    assert (ROOT / arguments[0]).is_file(), where
+    """Check that the program is there: its own tests run it."""
+    is_pytest = arguments[:2] == ["-m", "pytest"]  # the tests of a page are run at its end
+    assert is_pytest or (ROOT / arguments[0]).is_file(), where
 
 
 def _served(arguments: list[str], where: str) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sync_blocking import Sandbox
-from tests.docs.blocks import PAGES, Block, blocks_of, name_of
+from tests.docs.blocks import FOLLOWED_ELSEWHERE, PAGES, ROOT, Block, blocks_of, name_of
 from tests.docs.reader import Reader
 
-WITH_BLOCKS = [page for page in PAGES if blocks_of(page)]
+WITH_BLOCKS = [page for page in PAGES if blocks_of(page) and page.name not in FOLLOWED_ELSEWHERE]
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def test_what_a_page_says_works(page: Path, reader: Reader) -> None:
     """Each block of it, from top to bottom; shown output is what is printed."""
     for block in blocks_of(page):
         reader.read(block)
+    reader.run_tests()
     assert reader.sandbox.leaks == []
 
 
@@ -47,6 +48,13 @@ def test_there_are_pages_with_blocks() -> None:
     """So that nothing passes because nothing was found."""
     assert {"README.md", "docs/quickstart.md", "docs/guides/waiting.md"} <= set(map(name_of, WITH_BLOCKS))
     assert all(block.code.strip() for page in WITH_BLOCKS for block in blocks_of(page))
+
+
+def test_pages_that_are_left_out_have_tests_of_their_own() -> None:
+    """Which name them."""
+    for page, tests in FOLLOWED_ELSEWHERE.items():
+        if (ROOT / page).exists():
+            assert any(page in file.read_text(encoding="utf-8") for file in (ROOT / tests).glob("test_*.py"))
 
 
 def block(language: str, code: str, **more: object) -> Block:

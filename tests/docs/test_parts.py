@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from docs_parts import build, commands, figures
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import PAGES, ROOT
 
+EXAMPLE = re.compile(r"<!-- part: example (\S+) -->")
 RESULTS = ROOT / "benchmarks" / "results"
 
 
@@ -85,6 +87,19 @@ def test_plots_become_part_of_the_page(tmp_path: Path) -> None:
     shown = "".join(figures.plots(tmp_path))
     assert shown.index('alt="A figure"') < shown.index('alt="Throughput"')
     assert base64.b64encode(b"<svg>throughput</svg>").decode() in shown
+
+
+def test_examples_that_are_shown_are_there_and_are_run() -> None:
+    """By tests of their own, which name the file or put its name together."""
+    shown = {name for page in PAGES for name in EXAMPLE.findall(page.read_text(encoding="utf-8"))}
+    assert len(shown) > 5
+    assert shown <= {file.name for file in (ROOT / "examples").glob("*.py")}
+    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests" / "examples").glob("test_*.py"))
+    for name in shown:
+        kind, _, flavour = name.removesuffix(".py").partition("_")
+        ways = [(flavour, f"{kind}_{{"), (kind, f"}}_{flavour}")]  # as in webhook_{example}.py
+        is_put_together = any(f'"{one}"' in tests and template in tests for one, template in ways)
+        assert name in tests or is_put_together, f"no test runs {name}"
 
 
 def test_the_help_of_each_command_is_shown() -> None:
