@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-DOCS   := $(VENV)/.installed-docs
 
-.PHONY: demo test check facade bench docs format clean
+.PHONY: demo test check facade bench format clean
 
 demo: $(STAMP)  ## a real video and a real voice become a playable MP4, awaited and blocking
 	$(BIN)/syncso demo
@@ -26,6 +25,8 @@ facade: $(STAMP)  ## generate sync_blocking from sync_async
 bench: $(STAMP)  ## the figures, beside the vendor's SDK and raw aiohttp
 	$(BIN)/python benchmarks/run.py
 
+DOCS := $(VENV)/.installed-docs
+.PHONY: docs
 docs: $(DOCS)  ## the documentation, in site/; a warning or a broken link fails it
 	$(BIN)/python -m docs_parts.build
 
