@@ -30,6 +30,7 @@ class Block:
         language: The word behind the fence.
         title: The name of the file that it shows, or None.
         code: What it holds, without its indentation.
+        tabs: Where the tabs begin among which it stands, or None; those of one place show the same.
     """
 
     page: Path
@@ -37,6 +38,7 @@ class Block:
     language: str
     title: str | None
     code: str
+    tabs: int | None = None
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -49,9 +51,11 @@ def blocks_of(page: Path) -> list[Block]:
 
 def _blocks(page: Path, lines: list[str]) -> Iterator[Block]:
     rest = iter(enumerate(lines, 1))
+    prose = 0
     for number, line in rest:
         found = FENCE.match(line)
         if found is None:
+            prose = number if line[:1].strip() and not line.startswith("=== ") else prose
             continue
         indent, fence, language, title = found.groups()
         code: list[str] = []
@@ -63,7 +67,7 @@ def _blocks(page: Path, lines: list[str]) -> Iterator[Block]:
             raise AssertionError(f"{page}:{number}: the fence is not closed")
         text = "\n".join(code) + "\n"
         named = FILE.match(text)
-        yield Block(page, number, language, title or (named and named.group(1)), text)
+        yield Block(page, number, language, title or (named and named.group(1)), text, prose if indent else None)
 
 
 def name_of(page: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import csv
+import inspect
 import io
 import json
 import linecache
@@ -47,6 +48,7 @@ class Reader:
         printed: Gives what was printed since it was last asked.
         names: The names of the page's Python blocks.
         loop: Runs what they await.
+        said: What the block before has printed, and those in the tabs beside it.
     """
 
     sandbox: Sandbox
@@ -55,7 +57,8 @@ class Reader:
     patch: pytest.MonkeyPatch
     loop: asyncio.Runner
     names: dict[str, Any] = attrs.field(factory=lambda: {"__name__": "page"})
-    said: str | None = None
+    said: list[str] = attrs.field(factory=list)
+    _tabs: int | None = None
 
     def __attrs_post_init__(self) -> None:
         for name in MEDIA:
@@ -69,7 +72,11 @@ class Reader:
         if block.title is not None:
             (self.folder / block.title).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / block.title).write_text(block.code, encoding="utf-8")
-        self.said = LANGUAGES[block.language](self, block)
+        said = LANGUAGES[block.language](self, block)
+        if block.tabs is None or block.tabs != self._tabs:
+            self.said.clear()
+        self.said += [said] if said is not None else []
+        self._tabs = block.tabs
 
     def run_tests(self) -> None:
         """Run the tests that the page shows, if there are any."""
@@ -87,8 +94,7 @@ def _python(reader: Reader, block: Block) -> str | None:
         return None
     code = compile(block.code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     reader.printed()
-    awaits = code.co_flags & 0x80  # inspect.CO_COROUTINE
-    if awaits:
+    if code.co_flags & inspect.CO_COROUTINE:
         reader.loop.run(_awaited(code, reader.names))
     else:
         exec(code, reader.names)
@@ -216,12 +222,11 @@ def _toml(_: Reader, block: Block) -> None:
 
 
 def _text(reader: Reader, block: Block) -> None:
-    """It is what the block before has printed."""
-    assert reader.said is not None, f"{block}: shown output stands behind what prints it"
+    """It is what the block before has printed, in each of its tabs."""
+    assert reader.said, f"{block}: shown output stands behind what prints it"
     pattern = ".*?".join(re.escape(part) for part in block.code.strip().split(ANYTHING))
-    assert re.fullmatch(pattern, reader.said.strip(), re.DOTALL), (
-        f"{block} shows\n{block.code}but it was\n{reader.said}"
-    )
+    for said in reader.said:
+        assert re.fullmatch(pattern, said.strip(), re.DOTALL), f"{block} shows\n{block.code}but it was\n{said}"
 
 
 LANGUAGES: dict[str, Callable[[Reader, Block], str | None]] = {

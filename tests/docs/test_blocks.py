@@ -90,6 +90,18 @@ def test_shown_output_is_compared(reader: Reader) -> None:
         reader.read(block("text", "ended …\n"))
 
 
+def test_shown_output_is_compared_with_each_tab(reader: Reader) -> None:
+    """All of them have to print it; those of earlier tabs are forgotten."""
+    reader.read(block("python", "print('of another place')\n", tabs=3))
+    for code in ("print('same')\n", "print('sa' + 'me')\n"):
+        reader.read(block("python", code, tabs=17))
+    reader.read(block("text", "same\n"))
+    for code in ("print('other')\n", "print('same')\n"):
+        reader.read(block("python", code, tabs=32))
+    with pytest.raises(AssertionError, match="but it was\nother"):
+        reader.read(block("text", "same\n"))
+
+
 def test_a_block_that_raises_is_an_error(reader: Reader) -> None:
     """With the line of the block, awaited or not."""
     for code in ("x = 1\nawait nobody\n", "x = 1\nnobody\n"):
