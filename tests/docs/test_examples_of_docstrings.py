@@ -7,7 +7,6 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,20 +20,19 @@ EXAMPLE = re.compile(r"^Example:\n((?: +.*\n|\n)+)", re.MULTILINE)
 RESOURCES = ("assets", "batch", "bulk", "generations", "models")
 
 
-def examples_of(package: ModuleType, run: type[Any]) -> Iterator[tuple[str, str]]:
+def examples_of(client: Any, run: type[Any]) -> Iterator[tuple[str, str]]:
     """Give all examples of a style by the name of what they belong to."""
-    client = package.AsyncSync if package is sync_async else package.Sync
-    with_resources = [client, *(client.__annotations__[name] for name in RESOURCES), run]
-    for owner in with_resources:
-        cls = getattr(inspect.getmodule(client), owner) if isinstance(owner, str) else owner
+    for cls in [type(client), *(type(getattr(client, name)) for name in RESOURCES), run]:
         for name, member in [("", cls), *inspect.getmembers(cls)]:
             found = EXAMPLE.search((inspect.getdoc(member) or "") + "\n") if not name.startswith("_") else None
             if found is not None:
                 yield f"{cls.__name__}.{name}".rstrip("."), textwrap.dedent(found.group(1))
 
 
-ASYNC = dict(examples_of(sync_async, async_run.AsyncBulkRun))
-BLOCKING = dict(examples_of(sync_blocking, blocking_run.BulkRun))
+AWAITED = sync_async.AsyncSync(api_key="sk-test")
+CLIENT = sync_blocking.Sync(api_key="sk-test")
+ASYNC = dict(examples_of(AWAITED, async_run.AsyncBulkRun))
+BLOCKING = dict(examples_of(CLIENT, blocking_run.BulkRun))
 
 
 def calls_of(code: str) -> set[str]:
@@ -44,19 +42,20 @@ def calls_of(code: str) -> set[str]:
     return {call for call in calls if call.startswith(("client.", "run."))}
 
 
-@pytest.mark.parametrize(("examples", "package"), [(ASYNC, sync_async), (BLOCKING, sync_blocking)])
-def test_examples_call_what_there_is(examples: dict[str, str], package: ModuleType) -> None:
+@pytest.mark.parametrize(
+    ("examples", "client", "run"),
+    [(ASYNC, AWAITED, async_run.AsyncBulkRun), (BLOCKING, CLIENT, blocking_run.BulkRun)],
+    ids=["async", "blocking"],
+)
+def test_examples_call_what_there_is(examples: dict[str, str], client: Any, run: type[Any]) -> None:
     """Each of them is Python, and calls methods that the style has."""
-    run = async_run.AsyncBulkRun if package is sync_async else blocking_run.BulkRun
-    with sync_blocking.Sync(api_key="sk-test") as blocking:
-        client = sync_async.AsyncSync(api_key="sk-test") if package is sync_async else blocking
-        for name, code in examples.items():
-            for call in calls_of(code):
-                subject, _, path = call.partition(".")
-                found: Any = client if subject == "client" else run
-                for part in path.split("."):
-                    found = getattr(found, part, None)
-                assert callable(found), f"{name}: {call}"
+    for name, code in examples.items():
+        for call in calls_of(code):
+            subject, _, path = call.partition(".")
+            found: Any = client if subject == "client" else run
+            for part in path.split("."):
+                found = getattr(found, part, None)
+            assert callable(found), f"{name}: {call}"
 
 
 def test_both_styles_have_the_same_examples() -> None:
