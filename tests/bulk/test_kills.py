@@ -11,6 +11,8 @@ from benchmarks.kill_matrix import campaign
 EVERY = 29
 """At each so-manieth boundary of a run, so that it takes seconds."""
 
+pytestmark = pytest.mark.timeout(120)  # the processes share the cores with other tests
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forkserver")
 def test_a_run_that_is_killed_anywhere_buys_nothing_twice_and_loses_nothing() -> None:
