@@ -14,6 +14,7 @@ EVERY = 29
 pytestmark = pytest.mark.timeout(120)  # the processes share the cores with other tests
 
 
+@pytest.mark.timeout(120)  # it starts many processes, as the tests in tests/process do
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forkserver")
 def test_a_run_that_is_killed_anywhere_buys_nothing_twice_and_loses_nothing() -> None:
     kills, wrong = campaign(2, lambda count: range(7, count, EVERY))
