@@ -70,18 +70,27 @@ def _plot(file: Path) -> list[str]:
 
 
 def _comparisons(results: list[dict[str, Any]]) -> list[str]:
-    """Show figures that are compared with another program in one table, and the others in a second one."""
-    compared = [(one.get("figure", ""), _comparison(one)) for one in results if "times_as_fast" in one]
-    alone = [(one.get("figure", ""), _rest(one)) for one in results if "times_as_fast" not in one]
-    return [*_table(compared), *_table(alone)]
+    """Show each figure beside each program that it is compared with."""
+    return _table([(one["figure"], _comparison(one, other)) for one in results for other in one["times_as_good"]])
 
 
-def _comparison(one: Mapping[str, Any]) -> dict[str, Any]:
+def _comparison(one: Mapping[str, Any], other: str) -> dict[str, Any]:
     """Name the two sides alike in all rows, so that they have a column each."""
-    times = one.get("microseconds_a_call")
-    sides = times.items() if isinstance(times, Mapping) else ()
-    walls = {f"{'syncso' if side == 'syncso' else 'the other'}, µs": time.get("wall") for side, time in sides}
-    return {"beside": one.get("against"), "times as fast": one["times_as_fast"], **walls}
+    return {
+        "beside": other,
+        "times as good": one["times_as_good"][other],
+        "wanted": one["at_least"].get(other),
+        "syncso": _taken(one, "syncso"),
+        "the other": _taken(one, other),
+    }
+
+
+def _taken(one: Mapping[str, Any], who: str) -> str:
+    """Tell what somebody took: memory where that is compared, else the wall's time and the processor's."""
+    if "bytes" in one:
+        return f"{_shown(one['bytes'][who] / 1024**2)} MiB"
+    took = one["microseconds_a_call"][who]
+    return f"{_shown(took['wall'])} µs, CPU {_shown(took['cpu'])}"
 
 
 def _rest(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +107,7 @@ def _sections(found: Mapping[str, Any]) -> list[str]:
             lines += [f"**{key.replace('_', ' ')}**", "", *_sections(value)]
         elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
             lines += [f"**{key.replace('_', ' ')}**", ""]
-            lines += _table([(str(number), _rest(one)) for number, one in enumerate(value, 1)])
+            lines += _table([(one.get("figure", str(number)), _rest(one)) for number, one in enumerate(value, 1)])
     return lines
 
 

@@ -25,6 +25,9 @@ COPIED = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "pyproject.toml",
+    "docs_parts",
+    "mkdocs.yml",
+    "Makefile",
 )
 OF_THE_CHECKOUT = ("generator", "contributing")
 """Folders of tests whose subject is the source tree."""

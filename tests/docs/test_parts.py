@@ -22,22 +22,39 @@ def write(folder: Path, name: str, found: dict[str, Any]) -> None:
 
 
 def test_figures_are_compared_in_one_table(tmp_path: Path) -> None:
-    """With the sides in a column each, and with three digits."""
-    compared = {
+    """A row for each program beside which one was measured, with three digits."""
+    reads = {
         "figure": "reads",
-        "against": "raw",
-        "times_as_fast": 0.69331,
-        "microseconds_a_call": {"syncso": {"wall": 181.67}, "raw": {"wall": 1259.55}},
+        "of": "wall",
+        "times_as_good": {"aiohttp": 0.69331, "syncsdk": 17.2},
+        "at_least": {"syncsdk": 10},
+        "microseconds_a_call": {
+            "syncso": {"wall": 181.67, "cpu": 170.01},
+            "aiohttp": {"wall": 125.95, "cpu": 120.0},
+            "syncsdk": {"wall": 3127.8, "cpu": 3001.1},
+        },
         "of_a_later_version": {"deep": [1, {"er": 2}]},
     }
-    alone = {"figure": "upload", "mebibytes_of_memory": 0.50390625}
-    write(tmp_path, "latest", {"machine": {"cores": 2}, "rounds": 5, "results": [compared, alone]})
+    memory = {
+        "figure": "memory",
+        "of": "memory",
+        "times_as_good": {"syncsdk": 2.5},
+        "at_least": {},
+        "bytes": {"syncso": 4 * 1024**2, "syncsdk": 10 * 1024**2},
+    }
+    transfers = [{"figure": "upload", "mebibytes": 0.50390625}]
+    found = {"machine": {"cores": 2}, "rounds": 5, "results": [reads, memory], "transfers": transfers}
+    write(tmp_path, "latest", found)
     assert figures.tables(tmp_path, "latest") == [
-        "| figure | beside | times as fast | syncso, µs | the other, µs |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        "| reads | raw | 0.693 | 182 | 1,260 |",
+        "| figure | beside | times as good | wanted | syncso | the other |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| reads | aiohttp | 0.693 |  | 182 µs, CPU 170 | 126 µs, CPU 120 |",
+        "| reads | syncsdk | 17.2 | 10 | 182 µs, CPU 170 | 3,130 µs, CPU 3,000 |",
+        "| memory | syncsdk | 2.5 |  | 4 MiB | 10 MiB |",
         "",
-        "| figure | mebibytes of memory |",
+        "**transfers**",
+        "",
+        "| figure | mebibytes |",
         "| --- | ---: |",
         "| upload | 0.504 |",
         "",
