@@ -137,7 +137,7 @@ cells = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.lists(cells, min_size=4, max_size=6).map(",".join), max_size=6),
     st.integers(0, 12),
