@@ -80,7 +80,7 @@ FIGURES = [
         "burst",
         {OURS: 1, "aiohttp": 1, "httpx": 1, "syncsdk": 1},
         in_flight=1000,
-        delay=2,
+        delay=0.5,
         at_least={"syncsdk": 2},
         of="memory",
     ),

@@ -151,11 +151,12 @@ def _error_body(response: ApiResponse) -> Any:
     if not isinstance(value, dict):
         return value
     found = {name: field for name, (wire, is_right) in ERROR_FIELDS.items() if is_right(field := value.get(wire))}
-    code = next((value[name] for name in ("errorCode", "error_code", "code") if value.get(name)), None)
-    if _is_text(code):
-        found["error_code"] = code
     read = {ERROR_FIELDS[name][0] for name in found}
-    return GenerationError(**found, extra={name: field for name, field in value.items() if name not in read})
+    extra = {name: field for name, field in value.items() if name not in read}
+    codes = (value.get(name) for name in ("errorCode", "error_code", "code"))
+    if code := next((code for code in codes if code and _is_text(code)), None):
+        found["error_code"] = code
+    return GenerationError(**found, extra=extra)
 
 
 def _is_text(value: Any) -> bool:

@@ -212,8 +212,9 @@ ELSEWHERE = {
 def public_methods() -> set[str]:
     """Give the public methods of the client and its resources."""
     found = set()
-    for name, resource in inspect.get_annotations(AsyncSync, eval_str=True).items():
-        found |= {f"{name}.{method}" for method in _methods_of(resource)}
+    client = AsyncSync(api_key="sk")
+    for name in inspect.get_annotations(AsyncSync):
+        found |= {f"{name}.{method}" for method in _methods_of(type(getattr(client, name)))}
     return found | {method for method in _methods_of(AsyncSync) if method not in SENDS_NOTHING}
 
 
