@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
 from yarl import URL
 
 from sync_async._bodies import Body, MultipartBody
@@ -136,6 +137,11 @@ class Exchange:
         # a connector of the caller's does not tell when it is through, so that connecting counts, too
         deadlines = connector.deadlines if isinstance(connector, GuardedConnector) else None
         object.__setattr__(self, "_deadlines", deadlines or Deadlines(asyncio.get_running_loop()))
+
+    @staticmethod
+    def prepared(headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Give headers in the form that aiohttp takes without making it anew."""
+        return CIMultiDict(headers)
 
     async def run(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: Timeout

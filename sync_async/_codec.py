@@ -252,11 +252,7 @@ def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
     wire = {wire_name(cls, field): field for field in fields.values() if is_wire_field(field)}
     field_of = {name: _known(cls, field, converter) for name, field in wire.items()}.get
     aliases = {field.metadata["also"]: name for name, field in wire.items() if "also" in field.metadata}
-    owed = [
-        _Owed(_setter(cls, field), name, _factory(field))
-        for name, field in wire.items()
-        if field.default is attrs.NOTHING or _factory(field) is not None
-    ]
+    owed = _owed(cls, wire)
     blank = functools.partial(object.__new__, cls)
     put_extra, put_nulls = (_setter(cls, fields[name]) for name in ("extra", "_nulls"))
 
@@ -276,14 +272,14 @@ def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
                 put, name, plain, read, part = field
                 put(made, item if type(item) in plain else read(item, part))
                 if item is None:
-                    nulls += (name,)
+                    nulls = (*nulls, name)
+                    put_nulls(made, nulls)
         except REFUSALS as refusal:
             raise _at(f".{wire}", refusal) from None
         if unknown and (moved := _with_aliases(value, unknown, aliases)) is not value:
             return read_object(moved, shape)
-        put_extra(made, unknown)
-        if nulls:
-            put_nulls(made, nulls)
+        if unknown:
+            put_extra(made, unknown)
         if owed:
             _pay(made, value, owed)
         return made
@@ -291,9 +287,18 @@ def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
     return read_object
 
 
+def _owed(cls: type[ApiObject], wire: dict[str, attrs.Attribute[Any]]) -> list[_Owed]:
+    return [
+        _Owed(_setter(cls, field), name, _factory(field))
+        for name, field in wire.items()
+        if field.default is attrs.NOTHING or _factory(field) is not None
+    ]
+
+
 def _known(cls: type[ApiObject], field: attrs.Attribute[Any], converter: Converter) -> _Known:
-    shape = field.type
-    return _Known(_setter(cls, field), field.name, _plain_types(shape), converter.get_structure_hook(shape), shape)
+    plain = _plain_types(field.type)
+    part = _present(field.type) if type(None) in plain else field.type  # what is plain is not read
+    return _Known(_setter(cls, field), field.name, plain, converter.get_structure_hook(part), part)
 
 
 def _setter(cls: type[ApiObject], field: attrs.Attribute[Any]) -> Callable[[ApiObject, Any], None]:

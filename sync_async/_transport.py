@@ -199,12 +199,16 @@ class Transport:
         self.addresses: dict[object, tuple[str, float]] = {}
         """Where files are that were sent, and until when that is relied upon; see `transfer.upload`."""
         self._base_headers = settings.base_headers()
-        is_fixed = settings.key.is_fixed
-        self._headers = {**self._base_headers, KEY: settings.key.reveal()} if is_fixed else None
+        self._headers: Mapping[str, str] | None = None
 
-    def headers_of(self, request: ApiRequest[Any]) -> Mapping[str, str]:
+    def headers_of(self, request: ApiRequest[Any], exchange: Exchange) -> Mapping[str, str]:
         """Give the headers of a request; a key that may change is asked for each time."""
-        headers = self._headers or {**self._base_headers, KEY: self.settings.key.reveal()}
+        headers = self._headers
+        if headers is None:
+            key = self.settings.key
+            headers = {**self._base_headers, KEY: key.reveal()}
+            if key.is_fixed:
+                headers = self._headers = exchange.prepared(headers)
         if isinstance(request.body, bytes):
             headers = {**headers, "Content-Type": "application/json"}
         return merge_headers(headers, request.headers) if request.headers else headers
@@ -283,7 +287,7 @@ class _Call:
             raise ClosedError(msg)
         self.tries += 1
         url = transport.settings.base_url + request.target
-        headers = transport.headers_of(request)
+        headers = transport.headers_of(request, exchange)
         return exchange.run(request.endpoint.method, url, headers, request.body, self.timeout)
 
     async def _in_time(self, total: float) -> ApiResponse:

@@ -46,7 +46,10 @@ class ApiObject:
             defaults = _defaults(type(self))
             if name in defaults:  # an answer is read without touching the fields that it lacks
                 return defaults[name]
-            if not name.startswith("_") and name != "extra" and name in self.extra:
+            if name == "extra":
+                object.__setattr__(self, "extra", {})
+                return self.extra
+            if not name.startswith("_") and name in self.extra:
                 return self.extra[name]
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(msg)
