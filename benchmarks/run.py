@@ -62,7 +62,7 @@ FIGURES = [
     Figure(
         "async reads, 1000 in flight, instant server",
         "throughput",
-        {OURS: 20_000, "aiohttp": 20_000, "httpx": 1000, "syncsdk": 1000},
+        {OURS: 20_000, "aiohttp": 20_000, "syncsdk": 1000},
         in_flight=1000,
         delay=0,
         at_least={"syncsdk": 12},
@@ -70,7 +70,7 @@ FIGURES = [
     Figure(
         "1000 async reads at once, server takes 50 ms",
         "burst",
-        {OURS: 1000, "aiohttp": 1000, "httpx": 1000, "syncsdk": 1000},
+        {OURS: 1000, "aiohttp": 1000, "syncsdk": 1000},
         in_flight=1000,
         delay=0.05,
         at_least={"syncsdk": 12},
@@ -78,7 +78,7 @@ FIGURES = [
     Figure(
         "memory of 1000 reads in flight",
         "burst",
-        {OURS: 1, "aiohttp": 1, "httpx": 1, "syncsdk": 1},
+        {OURS: 1, "aiohttp": 1, "syncsdk": 1},
         in_flight=1000,
         delay=0.5,
         at_least={"syncsdk": 2},

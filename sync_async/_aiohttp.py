@@ -160,8 +160,11 @@ class Exchange:
                     return ApiResponse(response.status, response.headers, await response.read())
             with limit:
                 response = await self._send(method, url, headers, body, client_timeout(timeout.connect, None))
-                # reading to the end gives the connection back, and failing to do so closes it
-                return ApiResponse(response.status, response.headers, await response.read())
+                content = response.content
+                # reading to the end gives the connection back, and failing to do so closes it; what came whole
+                # with its head has done so already
+                read = content.read_nowait() if content.is_eof() else await response.read()
+                return ApiResponse(response.status, response.headers, read)
         except FAILURES as error:
             raise finding_of(error) from error
         except RuntimeError as error:
