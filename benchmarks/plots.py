@@ -54,10 +54,11 @@ def ratios(results: list[Results], path: Path) -> Path:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("times as good as syncsdk; strokes: what was wanted")
     for row, (result, value) in enumerate(zip(shown, values, strict=True)):
-        axes.annotate(f"{value:.3g} x", (value, row), (4, 0), textcoords="offset points", va="center")
+        text = f"{value:,.0f} x" if value >= 100 else f"{value:.3g} x"
+        axes.annotate(text, (value, row), (4, 0), textcoords="offset points", va="center")
         if wanted := result["at_least"].get("syncsdk"):
             axes.plot([wanted, wanted], [row - 0.31, row + 0.31], color=WANTED, linewidth=2)
-    axes.margins(x=0.12)
+    axes.margins(x=0.15)
     return _saved(figure, path)
 
 
@@ -74,7 +75,7 @@ def costs(results: list[Results], path: Path) -> Path:
         axes.barh(names, [taken[name]["cpu"] for name in names], color=colors, height=0.3)
         for row, name in enumerate(names):
             text = f"{taken[name]['wall']:,.0f} µs, CPU {taken[name]['cpu']:,.0f}"
-            axes.annotate(text, (taken[name]["wall"], row), (4, 0), textcoords="offset points", va="center")
+            axes.annotate(text, (max(taken[name].values()), row), (4, 0), textcoords="offset points", va="center")
         axes.set_title(result["figure"], loc="left", fontsize=10, color=INK)
         axes.margins(x=0.3)
     rows[-1, 0].set_xlabel("microseconds a call: wall (pale) and processor (full)")
