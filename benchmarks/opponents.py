@@ -1,7 +1,8 @@
 """What is measured beside each other: how each is installed, and how each reads a generation.
 
-syncsdk is the vendor's SDK as its README tells to use it. aiohttp and httpx are bare: the same GET and
-`json.loads`, without data classes, retries or errors, and with as many connections as they like.
+syncso, the vendor's syncsdk and httpx are used as they come, with their own limits of connections; aiohttp has
+none, since it is the limit. aiohttp and httpx are bare: the same GET and `json.loads`, without data classes, retries
+or errors.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ async def _aiohttp(url: str) -> Async:
 async def _httpx(url: str) -> Async:
     import httpx  # type: ignore[import-not-found]
 
-    client = httpx.AsyncClient(limits=httpx.Limits(), timeout=60)
+    client = httpx.AsyncClient(timeout=60)
 
     async def get() -> Any:
         return json.loads((await client.get(url + PATH, headers=KEY)).content)
@@ -120,7 +121,7 @@ def _blocking_syncsdk(url: str) -> Blocking:
 def _blocking_httpx(url: str) -> Blocking:
     import httpx
 
-    client = httpx.Client(limits=httpx.Limits(), timeout=60)
+    client = httpx.Client(timeout=60)
     return lambda: json.loads(client.get(url + PATH, headers=KEY).content), client.close
 
 

@@ -1,7 +1,8 @@
 """`make bench`: the figures, as ratios of medians of interleaved runs, beside real opponents.
 
 Results are printed and written to `benchmarks/results/latest.json`, and drawn as SVG beside it. A name as the only
-argument (`python benchmarks/run.py threads`) runs the figures whose workload is called so, and writes nothing.
+argument (`python benchmarks/run.py threads`) measures the figures anew whose workload is called so, and keeps the
+rest.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import plots
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = HERE / "results"
+LATEST = RESULTS / "latest.json"
 ROUNDS = 5
 GIB = 1024**3
 OURS = "syncso"
@@ -198,13 +200,14 @@ def compared(figure: Figure) -> dict[str, Any]:
     }
 
 
-def tell(result: dict[str, Any]) -> None:
+def _told(result: dict[str, Any]) -> dict[str, Any]:
     """Print a figure, and whether it is what was wanted."""
     print(result["figure"])
     for opponent, ratio in result["times_as_good"].items():
         wanted = result["at_least"].get(opponent)
         word = "" if wanted is None else f"  (wanted {wanted:g}: {'reached' if ratio >= wanted else 'MISSED'})"
         print(f"  {ratio:8.2f} times as good as {opponent}{word}", flush=True)
+    return result
 
 
 def transfers_measured() -> list[dict[str, Any]]:
@@ -219,30 +222,34 @@ def transfers_measured() -> list[dict[str, Any]]:
     return found
 
 
-def main() -> None:
-    """Measure everything, or what is asked for."""
-    only = sys.argv[1] if len(sys.argv) > 1 else None
-    versions = opponents.install()
-    results = []
-    for figure in FIGURES:
-        if only in (None, figure.workload):
-            results.append(compared(figure))
-            tell(results[-1])
-    if only is not None:
-        return
-    machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
-    measured = {
-        "machine": machine,
+def measured_anew(only: str) -> dict[str, Any]:
+    """Measure the figures of one workload, and take the rest from the last run."""
+    latest: dict[str, Any] = json.loads(LATEST.read_text(encoding="utf-8"))
+    latest["results"] = [
+        _told(compared(figure)) if figure.workload == only else old
+        for figure, old in zip(FIGURES, latest["results"], strict=True)
+    ]
+    return latest
+
+
+def all_measured(versions: opponents.Versions) -> dict[str, Any]:
+    """Measure everything."""
+    return {
+        "machine": {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()},
         "rounds": ROUNDS,
         "opponents": versions,
-        "results": results,
+        "results": [_told(compared(figure)) for figure in FIGURES],
         "transfers": transfers_measured(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "latest.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    for path in plots.draw(measured, RESULTS):
-        print(f"drawn: {path.relative_to(ROOT)}")
-    print("written: benchmarks/results/latest.json")
+
+
+def main() -> None:
+    """Measure everything, or what is asked for."""
+    versions = opponents.install()
+    measured = measured_anew(sys.argv[1]) if len(sys.argv) > 1 else all_measured(versions)
+    LATEST.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    for path in (LATEST, *plots.draw(measured, RESULTS)):
+        print(f"written: {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
