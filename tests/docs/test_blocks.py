@@ -53,7 +53,7 @@ def test_there_are_pages_with_blocks() -> None:
 def test_pages_that_are_left_out_have_tests_of_their_own() -> None:
     """Which name them."""
     for page, tests in FOLLOWED_ELSEWHERE.items():
-        if (ROOT / page).exists():
+        if (ROOT / page).exists() and (ROOT / tests).exists():  # not beside the wheel
             assert any(page in file.read_text(encoding="utf-8") for file in (ROOT / tests).glob("test_*.py"))
 
 
