@@ -1,4 +1,4 @@
-"""The public names, imported all at once when the first of them is asked for."""
+"""The public names, imported all at once when the first of them but the client is asked for."""
 
 from __future__ import annotations
 
