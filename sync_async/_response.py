@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 KEPT_OF_A_BODY = 4096
 """Characters of an unreadable answer that an error keeps."""
+DEEPEST = 100
+"""Levels of an error body that are read as JSON; one with more is kept as text."""
 
 
 @attrs.define
@@ -146,6 +148,8 @@ def _error_body(response: ApiResponse) -> Any:
     from sync_async.types.error_body import GenerationError
 
     value = any_value(response)
+    if _nests_deeply(value):  # such an error could not be pickled
+        value = _text(response.body)
     if isinstance(value, str):
         return value[:KEPT_OF_A_BODY]
     if not isinstance(value, dict):
@@ -157,6 +161,19 @@ def _error_body(response: ApiResponse) -> Any:
     if code := next((code for code in codes if code and _is_text(code)), None):
         found["error_code"] = code
     return GenerationError(**found, extra=extra)
+
+
+def _nests_deeply(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [part for holder in level if isinstance(holder, dict | list) for part in _parts(holder)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(holder: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return holder.values() if isinstance(holder, dict) else holder
 
 
 def _is_text(value: Any) -> bool:

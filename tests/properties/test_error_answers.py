@@ -124,3 +124,4 @@ def test_any_nesting_of_an_error_body_is_read(form: str) -> None:
         error = error_from(500, f'{{"message":{nested},"errorCode":{nested},"x":{nested}}}'.encode())
         assert type(error) is InternalServerError
         assert isinstance(str(error), str)
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
