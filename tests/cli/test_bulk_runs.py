@@ -172,6 +172,13 @@ def test_a_key_that_is_refused_when_prices_are_asked_for_is_exit_code_4(
     assert "SYNC_API_KEY" in done.stderr
 
 
+def wait_until_it_reads(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a program that has shown its question sleeps: `input` may miss a signal that comes before."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(("typed", "code"), [("n\n", 2), ("\n", 2), (None, 130)], ids=["no", "nothing", "Ctrl-C"])
 def test_whoever_does_not_agree_buys_nothing(
     sandbox: Sandbox, tmp_path: Path, out: Path, typed: str | None, code: int
@@ -184,6 +191,7 @@ def test_whoever_does_not_agree_buys_nothing(
     while b"Buy it" not in shown:
         shown += os.read(ours, 4096)
     if typed is None:
+        wait_until_it_reads(asked)
         asked.send_signal(signal.SIGINT)
     else:
         os.write(ours, typed.encode())
