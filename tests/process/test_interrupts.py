@@ -54,6 +54,7 @@ def test_the_very_first_call_can_be_interrupted(run: Script, sandbox: Sandbox) -
         return run(
             """
             client = Sync(max_retries=0)
+            client.models, client.assets  # Python's own import, when interrupted, leaves its file to the collector
             try:
                 say("interrupt me")
                 client.models.list()
