@@ -49,9 +49,9 @@ class GuardedConnector(aiohttp.TCPConnector):
         self.deadlines = Deadlines(asyncio.get_running_loop())
         super().__init__(**settings)
 
-    async def _create_connection(self, *args: Any) -> Any:
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
         with self.deadlines.suspended():  # connecting has a limit of its own
-            return await super()._create_connection(*args)
+            return await super()._create_connection(req, traces, timeout)
 
     def __del__(self, *args: Any) -> None:
         if os.getpid() == self._made_in:
