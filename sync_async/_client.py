@@ -16,7 +16,6 @@ from sync_async._on_demand import OnDemand
 from sync_async._request import CREATE_PATH, Answer, Endpoint, Repeat, checked_headers, make_request
 from sync_async._response import RawResponse, any_value, plain_headers
 from sync_async._settings import (
-    DEFAULT_MAX_CONNECTIONS,
     DEFAULT_MAX_RETRIES,
     ApiKey,
     RequestOptions,
@@ -26,6 +25,7 @@ from sync_async._settings import (
     as_max_retries,
     as_request_options,
     as_timeout,
+    default_max_connections,
     find_api_key,
     find_base_url,
 )
@@ -67,7 +67,8 @@ class AsyncSync(OnDemand):
         headers: Sent with every request.
         session: An aiohttp session of yours, which is used and never closed.
         proxy: URL of an HTTP proxy. Proxy variables of the environment are not read.
-        max_connections: How many requests are under way at once; further ones queue.
+        max_connections: How many requests are under way at once; further ones queue. None: 512, or half of the
+            files that the process may have open, if those are fewer.
 
     Raises:
         ArgumentError: There is no API key, or a setting cannot be right.
@@ -100,7 +101,7 @@ class AsyncSync(OnDemand):
         headers: Mapping[str, str] | None = None,
         session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
-        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        max_connections: int | None = None,
     ) -> None:
         settings = ClientSettings(
             base_url=find_base_url(base_url, environment),
@@ -324,7 +325,9 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
-def _checked_connections(value: int) -> int:
+def _checked_connections(value: int | None) -> int:
+    if value is None:
+        return default_max_connections()
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ArgumentError("max_connections", f"{value!r} is not a whole number from 1")
     return value

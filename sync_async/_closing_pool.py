@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from sync_async._client import AsyncSync
-from sync_async._settings import DEFAULT_MAX_CONNECTIONS
+from sync_async._settings import default_max_connections
 from sync_async._transport import Pool, Transport
 
 
@@ -17,7 +17,7 @@ class ClosingPool(Pool):
     """
 
     def __init__(self) -> None:
-        super().__init__(session=None, proxy=None, max_connections=DEFAULT_MAX_CONNECTIONS)
+        super().__init__(session=None, proxy=None, max_connections=default_max_connections())
         self._guard: AsyncGenerator[None, None] | None = None
 
     async def open(self) -> None:

@@ -16,7 +16,21 @@ from sync_async._errors import ArgumentError
 ApiKey = str | Callable[[], str]
 
 DEFAULT_MAX_RETRIES = 2
-DEFAULT_MAX_CONNECTIONS = 256
+DEFAULT_MAX_CONNECTIONS = 512
+
+
+def default_max_connections() -> int:
+    """Give how many connections a client may have: at most half of what the process may have open."""
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are no files
+        return DEFAULT_MAX_CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        DEFAULT_MAX_CONNECTIONS
+        if files == resource.RLIM_INFINITY
+        else max(1, min(DEFAULT_MAX_CONNECTIONS, files // 2))
+    )
 
 
 class SyncEnvironment(enum.Enum):

@@ -28,6 +28,7 @@ from sync_async._request import Answer, ApiRequest, Repeat
 from sync_async._response import ApiResponse, NoAnswer, error_of
 from sync_async._retry import Failure
 from sync_async._settings import Secret, Timeout
+from sync_async._slots import Slots
 from sync_async._version import __version__
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Pool:
         self.exchange: Exchange | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self.slots: asyncio.Semaphore
+        self.slots: Slots
         self.before_close: set[Callable[[], Awaitable[None]]] = set()
         """What works with these connections in the background, and ends before they do."""
 
@@ -121,7 +122,7 @@ class Pool:
     def _start(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self.exchange = exchange
         _pools.add(self)
-        self.slots = asyncio.Semaphore(self._max_connections)
+        self.slots = Slots(self._max_connections, loop)
         self.loop, self._thread, self._pid = loop, threading.get_ident(), os.getpid()
 
     def storage(self, timeout: Timeout) -> Storage:

@@ -11,7 +11,6 @@ from sync_async._client import AsyncSync
 from sync_async._keywords import explains_keywords
 from sync_async._response import RawResponse
 from sync_async._settings import (
-    DEFAULT_MAX_CONNECTIONS,
     DEFAULT_MAX_RETRIES,
     ApiKey,
     RequestOptions,
@@ -53,7 +52,8 @@ class Sync(ClientFacade):
         follow_redirects: Whether redirects are followed; only within the API's own origin in any case.
         headers: Sent with every request.
         proxy: URL of an HTTP proxy. Proxy variables of the environment are not read.
-        max_connections: How many requests are under way at once; further ones queue.
+        max_connections: How many requests are under way at once; further ones queue. None: 512, or half of the
+            files that the process may have open, if those are fewer.
 
     Raises:
         ArgumentError: There is no API key, or a setting cannot be right.
@@ -85,7 +85,7 @@ class Sync(ClientFacade):
         follow_redirects: bool = True,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
-        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        max_connections: int | None = None,
     ) -> None:
         client = AsyncSync(
             api_key=api_key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import ssl
 import subprocess
@@ -97,3 +98,43 @@ def test_a_module_can_be_the_first_that_is_imported(module: str) -> None:
         [sys.executable, "-W", "error", "-c", f"import {module}"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_burst_uses_connections_again_while_others_are_still_to_be_made(server: Server) -> None:
+    """Making one takes longer than an answer of a quick server."""
+    peers = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.json_response([])
+
+    server.answers += [answer] * 400
+    async with AsyncSync(api_key="k", base_url=server.url, max_connections=400) as client:
+        await asyncio.gather(*(client.models.list() for _ in range(400)))
+    assert len(peers) < 400
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+async def test_a_burst_leaves_half_of_the_files_that_the_process_may_open(server: Server) -> None:
+    """macOS gives a program 256 in all; a call that finds none would fail."""
+
+    async def slow(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.3)
+        return web.json_response([])
+
+    server.answers += [slow] * 200
+    program = """
+import asyncio, resource, sys
+from sync_async import AsyncSync
+
+async def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+    async with AsyncSync(api_key="k", base_url=sys.argv[1], max_retries=0) as client:
+        found = await asyncio.gather(*(client.models.list() for _ in range(200)))
+    assert found == [[]] * 200
+
+asyncio.run(main())
+"""
+    ran = await asyncio.create_subprocess_exec(sys.executable, "-c", program, server.url)
+    assert await ran.wait() == 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import Any
 
 import pytest
 
 from sync_async import ArgumentError, AsyncSync, RequestOptions, SyncEnvironment, Timeout
-from sync_async._settings import Secret, as_request_options, as_timeout, find_base_url
+from sync_async._settings import Secret, as_request_options, as_timeout, default_max_connections, find_base_url
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +127,20 @@ def test_headers_that_would_break_the_request_are_refused(headers: Any) -> None:
     """No value can smuggle in another header."""
     with pytest.raises(ArgumentError, match="headers"):
         AsyncSync(api_key="k", headers=headers)
+
+
+@pytest.mark.parametrize(("files", "connections"), [(1_000_000, 512), (256, 128), (1, 1), (-1, 512)])
+def test_a_client_has_as_many_connections_as_files_allow(
+    files: int, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """-1 is how systems tell that there is no limit."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert default_max_connections() == connections
+
+
+def test_a_client_has_its_usual_number_of_connections_where_sockets_are_no_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert default_max_connections() == 512
