@@ -13,20 +13,22 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import aiohttp
 import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from sync_async._bodies import Body, MultipartBody
 from sync_async._deadlines import Deadlines
 from sync_async._errors import ClosedError
 from sync_async._forks import lookups
 from sync_async._response import ApiResponse, NoAnswer
 from sync_async._settings import Timeout
 from sync_async._threads import in_own_thread
+
+if TYPE_CHECKING:
+    from sync_async._bodies import Body, MultipartBody
 
 T = TypeVar("T")
 
@@ -154,7 +156,7 @@ class Exchange:
         """
         limit = _NO_LIMIT if timeout.read is None else self._deadlines.within(timeout.read)
         try:
-            if isinstance(body, MultipartBody):  # which may take as long as it needs, as long as it moves
+            if body is not None and not isinstance(body, bytes):  # a form, which may take long as long as it moves
                 response = await self._send_form(method, url, headers, body, timeout)
                 with limit:
                     return ApiResponse(response.status, response.headers, await response.read())

@@ -41,6 +41,15 @@ def checked_limit(limit: int | None) -> int | None:
     return limit
 
 
+def checked_timeout(timeout: float | None) -> float | None:
+    """Check how long to wait."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise ArgumentError("timeout", f"{timeout!r} is not a number of seconds above 0; None waits without limit")
+    return None if timeout == float("inf") else float(timeout)
+
+
 def checked_generation_id(argument: str, generation: Any) -> str:
     """Take the id of a generation that is given as such or by its id.
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import attrs
 
-from sync_async._bodies import json_bytes
 from sync_async._errors import ArgumentError
 from sync_async._generation_body import GenerationArguments
-from sync_async._json import json_of_text
+from sync_async._json import json_bytes, json_of_text
 
 LARGEST_FILE = 5 * 1024 * 1024
 RECORDS = range(20, 501)

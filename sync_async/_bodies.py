@@ -8,7 +8,6 @@ is sent once. Files are read in a worker thread, a chunk at a time, and the call
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,21 +17,12 @@ from typing import IO, Any, Protocol
 import attrs
 
 from sync_async._errors import ArgumentError
+from sync_async._json import json_bytes
 from sync_async._loading import in_thread
 
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 16
 UNSAFE_IN_NAMES = re.compile(r'["\\\x00-\x1f\x7f]')
-
-FileContent = IO[bytes] | bytes | str | os.PathLike[str]
-File = (
-    FileContent
-    | tuple[str | None, FileContent]
-    | tuple[str | None, FileContent, str | None]
-    | tuple[str | None, FileContent, str | None, Any]
-)
-"""A file to send: a path, bytes, an open binary file, or a tuple `(name, content[, content type])` as httpx
-takes it, whose content may be bytes, text or an open file."""
 
 
 class Source(Protocol):
@@ -224,18 +214,6 @@ class MultipartBody:
 
 
 Body = bytes | MultipartBody
-
-
-def json_bytes(value: Any) -> bytes:
-    """Write a request body: compact UTF-8, no NaN.
-
-    Raises:
-        ArgumentError: Something in it has no JSON form.
-    """
-    try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ArgumentError("body", f"it has no JSON form: {error}") from error
 
 
 def field_part(name: str, value: str) -> Part:

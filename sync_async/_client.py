@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from sync_async._lipsync import Medium
-    from sync_async._listeners import OnProgress
-    from sync_async.jobs.waiter import OnUpdate
+    from sync_async._listeners import OnProgress, OnUpdate
     from sync_async.resources.assets import AsyncAssets
     from sync_async.resources.batch import AsyncBatch
     from sync_async.resources.bulk import AsyncBulk
@@ -213,9 +212,9 @@ class AsyncSync(OnDemand):
             await client.lipsync("face.mp4", "speech.wav", output="talking.mp4")
         """
         with imports.under_way():
+            from sync_async._arguments import checked_timeout
             from sync_async._generation_body import GenerationArguments
             from sync_async._lipsync import sort
-            from sync_async.jobs.waiter import checked_timeout
             from sync_async.resources._starting import naming, start_generation
             from sync_async.transfer.partial_file import destination
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -18,11 +18,15 @@ from sync_async._arguments import (
     stands_for_a_file,
     typed,
 )
-from sync_async._bodies import File, MultipartBody, Part, field_part, form_fields, open_file
-from sync_async._media import MediaFile, media_file
+from sync_async._files import File
+from sync_async._forks import imports
 from sync_async.types._model import ApiObject, JsonObject
 from sync_async.types.inputs import Audio, Image, InputItem, Video
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment
+
+if TYPE_CHECKING:
+    from sync_async._bodies import MultipartBody
+    from sync_async._media import MediaFile
 
 INPUT_OF = {"video": Video, "image": Image, "audio": Audio}
 
@@ -77,6 +81,9 @@ class GenerationArguments:
             files: The files by kind: `video`, `image`, `audio`.
             more: Further fields under the API's names.
         """
+        with imports.under_way():
+            from sync_async._bodies import MultipartBody, Part, field_part, form_fields
+
         fields = form_fields({**self.to_wire(tuple(files)), **(more or {})})
         parts = [field_part(name, value) for name, value in fields.items()]
         parts += [
@@ -109,6 +116,10 @@ async def media_files(files: Mapping[str, File | None]) -> dict[str, MediaFile]:
     Raises:
         ArgumentError: One is missing, empty, unreadable, a directory, or of no known type.
     """
+    with imports.under_way():
+        from sync_async._bodies import open_file
+        from sync_async._media import media_file
+
     given = {kind: file for kind, file in files.items() if file is not None}
     return {kind: media_file(await open_file(kind, file), kind) for kind, file in given.items()}
 

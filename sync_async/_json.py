@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sync_async._errors import ArgumentError
+
 
 def _refuse_constant(name: str) -> None:
     msg = f"{name} is not JSON"
@@ -40,3 +42,15 @@ def json_of_bytes(data: bytes) -> Any:
     except ValueError:
         # looks for other encodings, which takes longer than most answers do
         return json.loads(data, parse_constant=_refuse_constant)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Write a request body: compact UTF-8, no NaN.
+
+    Raises:
+        ArgumentError: Something in it has no JSON form.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ArgumentError("body", f"it has no JSON form: {error}") from error

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from sync_async._bodies import File, open_file
+from sync_async._bodies import open_file
 from sync_async._errors import ArgumentError
+from sync_async._files import File
 from sync_async._generation_body import INPUT_OF
 from sync_async._media import MIME_TYPES, MediaFile, kind_of, media_file
 from sync_async.types.assets import Asset

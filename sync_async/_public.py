@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sync_async._bodies import File
 from sync_async._client import AsyncSync
 from sync_async._errors import (
     ApiConnectionError,
@@ -39,13 +38,13 @@ from sync_async._errors import (
     WebhookError,
     WrongSignatureError,
 )
+from sync_async._files import File
 from sync_async._items import AsyncItems
 from sync_async._lipsync import Medium
-from sync_async._listeners import OnProgress
+from sync_async._listeners import OnProgress, OnUpdate
 from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, SyncEnvironment, Timeout
 from sync_async._version import __version__
-from sync_async.jobs.waiter import OnUpdate
 from sync_async.types.assets import (
     Asset,
     AssetId,

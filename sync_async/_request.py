@@ -12,15 +12,18 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from sync_async._bodies import Body, json_bytes
 from sync_async._errors import ArgumentError
+from sync_async._json import json_bytes
 from sync_async._settings import RequestOptions, Timeout, as_max_retries, as_timeout
 from sync_async.types._model import wire_time
+
+if TYPE_CHECKING:
+    from sync_async._bodies import Body  # noqa: TC004  # attrs evaluates no annotation
 
 T = TypeVar("T")
 

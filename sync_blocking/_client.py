@@ -24,8 +24,7 @@ from sync_blocking._loop import Portal
 
 if TYPE_CHECKING:
     from sync_async._lipsync import Medium
-    from sync_async._listeners import OnProgress
-    from sync_async.jobs.waiter import OnUpdate
+    from sync_async._listeners import OnProgress, OnUpdate
     from sync_async.types.generations import Generation
     from sync_async.types.options import GenerationOptions, Model
     from sync_blocking.resources.assets import Assets

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from sync_async._bodies import json_bytes
+from sync_async._json import json_bytes
 
 KEY_PREFIX = "blk1."
 KEY_CHARACTERS = 52

@@ -16,6 +16,7 @@ import attrs
 
 from sync_async._bodies import open_file
 from sync_async._errors import ArgumentError, ConflictError
+from sync_async._listeners import OnUpdate
 from sync_async._loading import in_thread
 from sync_async._media import media_file
 from sync_async._request import make_request
@@ -30,9 +31,8 @@ from sync_async.bulk.rows import BulkRow, RowReader
 from sync_async.bulk.states import State
 from sync_async.bulk.unknown import KEY_LIFETIME, MARGIN
 from sync_async.bulk.uploads import with_addresses
-from sync_async.jobs.waiter import OnUpdate
+from sync_async.resources._endpoints import CREATE
 from sync_async.resources._resource import Caller
-from sync_async.resources._starting import CREATE
 from sync_async.resources.generations import AsyncGenerations
 from sync_async.transfer.partial_file import destination
 from sync_async.transfer.upload import address_of

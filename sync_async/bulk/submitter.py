@@ -32,7 +32,7 @@ from sync_async.bulk.seeker import Post
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.jobs.waiter import PASSING
-from sync_async.resources._starting import CREATE
+from sync_async.resources._endpoints import CREATE
 from sync_async.types.generations import Generation
 
 MOST_UNFETCHED = 1_000

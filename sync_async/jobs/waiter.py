@@ -16,14 +16,13 @@ import attrs
 from sync_async._errors import (
     ApiConnectionError,
     ApiError,
-    ArgumentError,
     InternalServerError,
     NotFoundError,
     SyncError,
     TooManyRequestsError,
     WaitTimeoutError,
 )
-from sync_async._listeners import tell
+from sync_async._listeners import OnUpdate, tell
 from sync_async.jobs.kinds import JobKind
 from sync_async.jobs.pace import Pace
 
@@ -44,9 +43,6 @@ class Job(Protocol):
 
 
 JobT = TypeVar("JobT", bound=Job)
-
-OnUpdate = Callable[[JobT], object]
-"""Called with the job when it is first seen and whenever it has changed; may be a coroutine function."""
 
 
 @attrs.frozen
@@ -198,15 +194,6 @@ class Waiter(Generic[JobT]):
             f"server: wait for the same {what} again, do not create {them} again",
             last,
         )
-
-
-def checked_timeout(timeout: float | None) -> float | None:
-    """Check how long to wait."""
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise ArgumentError("timeout", f"{timeout!r} is not a number of seconds above 0; None waits without limit")
-    return None if timeout == float("inf") else float(timeout)
 
 
 def _now() -> float:

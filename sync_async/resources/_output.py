@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 from sync_async._arguments import checked_generation_id
 from sync_async._errors import ArgumentError, NotFoundError
 from sync_async._forks import imports
-from sync_async._request import Answer, Endpoint, Repeat, make_request
+from sync_async._request import make_request
 from sync_async._response import unreadable, value_of
 from sync_async._settings import as_request_options
+from sync_async.resources._endpoints import GET, LINK
 from sync_async.resources._resource import Caller
-from sync_async.resources._starting import GET
 from sync_async.types.generations import Generation
 
 if TYPE_CHECKING:
     from sync_async.transfer.download import Download
-
-LINK = Endpoint[str]("GET", "/v2/generations/{id}/download", Repeat.SAFE, answer=Answer.TEXT)
-
 
 _transfer: Any = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,14 +14,14 @@ from sync_async._errors import ApiError, SyncError
 from sync_async._forks import imports
 from sync_async._generation_body import GenerationArguments
 from sync_async._listeners import OnProgress
-from sync_async._media import MediaFile
-from sync_async._request import CREATE_PATH, Endpoint, Repeat, make_request
+from sync_async._request import make_request
 from sync_async._settings import RequestOptions, as_request_options
+from sync_async.resources._endpoints import CREATE, GET
 from sync_async.resources._resource import Caller
 from sync_async.types.generations import Generation
 
-CREATE = Endpoint[Generation]("POST", CREATE_PATH, Repeat.KEYED, Generation)
-GET = Endpoint[Generation]("GET", "/v2/generate/{id}", Repeat.SAFE, Generation)
+if TYPE_CHECKING:
+    from sync_async._media import MediaFile
 
 LARGEST_FORM_FILE = 20_000_000
 """Bytes of a file above which it is uploaded first: older servers refuse larger ones in a form with 413.

@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 
 from sync_async._arguments import checked_limit
-from sync_async._bodies import File, open_file
+from sync_async._bodies import open_file
 from sync_async._errors import ApiConnectionError, ApiError, ArgumentError, DecodeError
+from sync_async._files import File
 from sync_async._forks import imports
 from sync_async._items import AsyncItems
 from sync_async._listeners import OnProgress

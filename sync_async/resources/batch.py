@@ -10,18 +10,20 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from sync_async._arguments import checked_batch_id, checked_webhook_url
+from sync_async._arguments import checked_batch_id, checked_timeout, checked_webhook_url
 from sync_async._batch_file import batch_file_of, check_batch_file
-from sync_async._bodies import BytesSource, File, MultipartBody, Part, field_part, form_fields, open_file
+from sync_async._bodies import BytesSource, MultipartBody, Part, field_part, form_fields, open_file
 from sync_async._errors import ArgumentError, BatchFailedError
+from sync_async._files import File
 from sync_async._forks import imports
+from sync_async._listeners import OnUpdate
 from sync_async._request import Answer, Endpoint, Repeat, make_request
 from sync_async._response import is_page, unreadable, value_of
 from sync_async._retry import hint_of
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
 from sync_async.jobs.kinds import BATCH
 from sync_async.jobs.pace import GrowingPace
-from sync_async.jobs.waiter import Look, OnUpdate, Waiter, checked_timeout
+from sync_async.jobs.waiter import Look, Waiter
 from sync_async.resources._resource import Resource, WithRawResponse, raw
 from sync_async.types.batch_results import BatchResults
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse

@@ -10,24 +10,18 @@ from typing import Any
 
 import attrs
 
-from sync_async import _retry
-from sync_async._arguments import checked_generation_id, checked_generation_ids
-from sync_async._bodies import File
-from sync_async._errors import GenerationFailedError
+from sync_async._arguments import checked_timeout
+from sync_async._files import File
 from sync_async._forks import imports
 from sync_async._generation_body import GenerationArguments, media_files
 from sync_async._items import AsyncItems
-from sync_async._listeners import OnProgress
-from sync_async._request import Endpoint, Repeat, make_request
-from sync_async._response import value_of
+from sync_async._listeners import OnProgress, OnUpdate
+from sync_async._request import make_request
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
-from sync_async.jobs.generation_looks import IDS_A_REQUEST, LookAtMany, LookAtOne, requests_for
-from sync_async.jobs.kinds import GENERATION
-from sync_async.jobs.pace import GrowingPace, TickPace
-from sync_async.jobs.waiter import Look, OnUpdate, Waiter, checked_timeout
+from sync_async.resources._endpoints import ESTIMATE, GET, LIST
 from sync_async.resources._output import output_of
 from sync_async.resources._resource import Resource, WithRawResponse, raw
-from sync_async.resources._starting import GET, naming, start_generation
+from sync_async.resources._starting import naming, start_generation
 from sync_async.types.generations import (
     EstimatedGenerationCost,
     Generation,
@@ -36,11 +30,6 @@ from sync_async.types.generations import (
 )
 from sync_async.types.inputs import InputItem
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment, Model
-
-LIST = Endpoint[builtins.list[Generation]]("GET", "/v2/generations", Repeat.SAFE, builtins.list[Generation])
-ESTIMATE = Endpoint[builtins.list[EstimatedGenerationCost]](
-    "POST", "/v2/analyze/cost", Repeat.SAFE, builtins.list[EstimatedGenerationCost], one_or_many=True
-)
 
 
 @attrs.frozen
@@ -319,10 +308,11 @@ class AsyncGenerations(Resource):
 
         Source: https://sync.so/docs/api-reference/api/generate-api/list
         """
-        pages = _Pages(
-            self, {"status": status or None, "projectId": project_id}, as_request_options(request_options)
-        )
-        return AsyncItems(pages.next_page)
+        with imports.under_way():
+            from sync_async.resources._pages import Pages
+
+        query = {"status": status or None, "projectId": project_id}
+        return AsyncItems(Pages(self._caller, query, as_request_options(request_options)).next_page)
 
     async def estimate_cost(
         self,
@@ -405,19 +395,13 @@ class AsyncGenerations(Resource):
         Example:
             done = await client.generations.wait(job.id, timeout=600)
         """
-        id = checked_generation_id("id", id)
-        waiter = Waiter(
-            kind=GENERATION,
-            ids=[id],
-            look=LookAtOne(self._look, with_progress=on_update is not None),
-            sleep=self._caller.transport.sleep,
-            pace=GrowingPace.of(GENERATION, watched=on_update is not None),
-            timeout=checked_timeout(timeout),
-            on_update=on_update,
-        )
+        with imports.under_way():
+            from sync_async.resources._waiting import check_success, waiter_for_one
+
+        waiter = waiter_for_one(self._caller, id, timeout=timeout, on_update=on_update)
         (generation,) = await waiter.next_ended()
-        if raise_on_failure and generation.status in GENERATION.failure:
-            raise _failed(generation)
+        if raise_on_failure:
+            check_success(generation)
         return generation
 
     def wait_many(
@@ -448,22 +432,10 @@ class AsyncGenerations(Resource):
             async for done in client.generations.wait_many([job.id for job in jobs]):
                 print(done.id, done.status)
         """
-        transport = self._caller.transport
-        options = as_request_options(None)
+        with imports.under_way():
+            from sync_async.resources._waiting import waiter_for_many
 
-        async def read_list(some: Sequence[str]) -> Sequence[Generation]:
-            return await self._list_page({"ids": some}, options)
-
-        waiter = Waiter(
-            kind=GENERATION,
-            ids=checked_generation_ids(ids),
-            look=LookAtMany(read_list, self.get),
-            sleep=transport.sleep,
-            pace=TickPace(lambda: requests_for(waiter.left_over())),
-            timeout=checked_timeout(timeout),
-            on_update=on_update,
-        )
-        return AsyncItems(waiter.next_ended)
+        return AsyncItems(waiter_for_many(self._caller, ids, timeout=timeout, on_update=on_update).next_ended)
 
     async def download(
         self,
@@ -508,15 +480,6 @@ class AsyncGenerations(Resource):
             on_progress=on_progress,
         ).run()
 
-    async def _look(self, id: str, query: Mapping[str, Any]) -> Look[Generation]:
-        request = make_request(GET, as_request_options(None), id=id, query=query)
-        response = await self._caller.send(request)
-        return Look({id: value_of(request, response)}, _retry.hint_of(response.headers))
-
-    async def _list_page(self, query: Mapping[str, Any], options: RequestOptions) -> builtins.list[Generation]:
-        limited = {**query, "limit": IDS_A_REQUEST}
-        return await self._caller.fetch(make_request(LIST, options, query=limited))
-
 
 class AsyncGenerationsWithRawResponse(WithRawResponse[AsyncGenerations]):
     """The methods of `AsyncGenerations`, each returning a `RawResponse`."""
@@ -526,32 +489,3 @@ class AsyncGenerationsWithRawResponse(WithRawResponse[AsyncGenerations]):
     get = raw(AsyncGenerations.get)
     list = raw(AsyncGenerations.list)
     estimate_cost = raw(AsyncGenerations.estimate_cost)
-
-
-@attrs.define
-class _Pages:
-    """The generations that match a query, page by page."""
-
-    generations: AsyncGenerations
-    query: Mapping[str, Any]
-    options: RequestOptions
-    _seen: set[str] = attrs.field(init=False, factory=set)
-    _cursor: str | None = attrs.field(init=False, default=None)
-    _is_last: bool = attrs.field(init=False, default=False)
-
-    async def next_page(self) -> builtins.list[Generation]:
-        """Give those of the next page that did not come before; the list shifts while it is read."""
-        if self._is_last:
-            return []
-        page = await self.generations._list_page({**self.query, "cursor": self._cursor}, self.options)  # noqa: SLF001
-        new = [one for one in page if one.id not in self._seen]
-        self._seen.update(one.id for one in new)
-        self._is_last = len(page) < IDS_A_REQUEST
-        self._cursor = page[-1].id if page else None
-        return new
-
-
-def _failed(generation: Generation) -> GenerationFailedError:
-    code = f" ({generation.error_code})" if generation.error_code else ""
-    why = generation.error or "the server gives no reason; read it again with generations.get"
-    return GenerationFailedError(f"generation {generation.id} ended {generation.status}{code}: {why}", generation)

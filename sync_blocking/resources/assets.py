@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync_async._bodies import File
+from sync_async._files import File
 from sync_async._keywords import explains_keywords
 from sync_async._listeners import OnProgress
 from sync_async._response import RawResponse

@@ -8,10 +8,10 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync_async._bodies import File
+from sync_async._files import File
+from sync_async._listeners import OnUpdate
 from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
-from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.batch import AsyncBatch, AsyncBatchWithRawResponse
 from sync_async.types.batch_results import BatchResults
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from sync_async._listeners import OnUpdate
     from sync_async.bulk.manifest import Manifest
     from sync_async.bulk.plan import Plan
     from sync_async.bulk.results import ItemResult
-    from sync_async.jobs.waiter import OnUpdate
     from sync_async.types.generations import Generation
     from sync_blocking.resources.bulk_run import BulkRun
 

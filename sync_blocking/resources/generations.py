@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sync_async._bodies import File
+from sync_async._files import File
 from sync_async._keywords import explains_keywords
-from sync_async._listeners import OnProgress
+from sync_async._listeners import OnProgress, OnUpdate
 from sync_async._response import RawResponse
 from sync_async._settings import RequestOptions, RequestOptionsDict
-from sync_async.jobs.waiter import OnUpdate
 from sync_async.resources.generations import AsyncGenerations, AsyncGenerationsWithRawResponse
 from sync_async.types.generations import EstimatedGenerationCost, Generation, GenerationId, GenerationStatus
 from sync_async.types.inputs import InputItem

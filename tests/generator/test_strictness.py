@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from sync_async.jobs.waiter import OnUpdate
+from sync_async._listeners import OnUpdate
 
 if TYPE_CHECKING:
     import decimal
