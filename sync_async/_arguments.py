@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from sync_async._errors import ArgumentError
 from sync_async._request import path_segment
 from sync_async.types._model import ApiObject
-from sync_async.types.batches import BatchResponse
 from sync_async.types.generations import Generation
 from sync_async.types.inputs import Audio, Image, Input, InputItem, OtherInput, Tts, Video
 from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions, GenerationSegment
@@ -68,19 +67,6 @@ def checked_generation_ids(ids: Any) -> list[str]:
     if isinstance(ids, str | Generation) or not isinstance(ids, Iterable):
         raise ArgumentError("ids", f"{type(ids).__name__} is not a list of ids")
     return list(dict.fromkeys(checked_generation_id(f"ids[{index}]", one) for index, one in enumerate(ids)))
-
-
-def checked_batch_id(batch: Any) -> str:
-    """Take the id of a batch that is given as such or by its id.
-
-    Raises:
-        ArgumentError: It is something else's.
-    """
-    if isinstance(batch, Generation):
-        raise ArgumentError("id", f"{batch.id!r} is the id of a generation; client.generations has methods for it")
-    id = batch.id if isinstance(batch, BatchResponse) else batch
-    path_segment("id", id)
-    return str(id)
 
 
 def checked_url(argument: str, url: Any) -> str:

@@ -1,9 +1,9 @@
-"""Between the wire and the data classes.
+"""Answers become data classes.
 
-Decoding is strict where a wrong value would pass for a right one (a number where text belongs, a time that
-is none) and open where the API may grow: unknown fields are kept, unknown words of an enumeration and
-unknown kinds of input pass through. cattrs says how each type is read and written; the objects themselves are
-read by a loop over what came, which knows the way to a wrong field and does nothing for a field that is absent.
+Reading is strict where a wrong value would pass for a right one (a number where text belongs, a time that is
+none) and open where the API may grow: unknown fields are kept, unknown words of an enumeration and unknown
+kinds of input pass through. Objects are read by a loop over what came, which knows the way to a wrong field and
+does nothing for a field that is absent; what reads a field is made when the field first comes.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import attrs
-from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn, override
 
-from sync_async.types._model import ApiObject, JsonObject, is_wire_field, wire_name, wire_time
-from sync_async.types.batches import BatchResponse, CreateBatchResponse, ValidationResponse
+from sync_async.types._model import ApiObject, JsonObject, is_wire_field, wire_name
 from sync_async.types.inputs import Audio, Image, Input, OtherInput, Tts, Video
 
 T = TypeVar("T")
 
 Read = Callable[[Any, Any], Any]
-"""A hook of cattrs: a JSON value and the type that it is to become, to a value of that type."""
+"""Makes a JSON value of the type that is told along, or raises one of `REFUSALS`."""
 
 REFUSALS = (TypeError, ValueError)
 """What a reader raises for a value that does not fit."""
@@ -55,16 +52,14 @@ def decode(value: Any, shape: type[T]) -> T:
         WrongShapeError: The value cannot be that; the error names the path to the first wrong field.
     """
     try:
-        made: T = _reader(shape)(value, shape)  # type: ignore[arg-type]  # a type is hashable
+        return _read(value, shape)
     except REFUSALS as refusal:
         raise _at("$", refusal) from None
+
+
+def _read(value: Any, shape: type[T]) -> T:
+    made: T = _reader(shape)(value, shape)  # type: ignore[arg-type]  # a type is hashable
     return made
-
-
-def encode(model: ApiObject) -> JsonObject:
-    """Make a data class into its wire form, without the fields that are unset."""
-    wire: JsonObject = _converter().unstructure(model)
-    return wire
 
 
 def _at(step: str, refusal: Exception) -> WrongShapeError:
@@ -76,36 +71,16 @@ def _at(step: str, refusal: Exception) -> WrongShapeError:
 
 @functools.cache
 def _reader(shape: Any) -> Read:
-    return _converter().get_structure_hook(shape)
-
-
-@functools.cache
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=False)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(int, _whole_number)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(datetime, _time)
-    converter.register_unstructure_hook(datetime, wire_time)
-    converter.register_structure_hook_func(_is_word, _text)
-    converter.register_structure_hook_factory(_is_optional, lambda shape: _optional(shape, converter))
-    converter.register_structure_hook_factory(lambda t: t == Input, lambda _: _input(converter))
-    converter.register_structure_hook_func(
-        lambda t: t == CreateBatchResponse, functools.partial(_batch_answer, converter)
-    )
-    converter.register_structure_hook_factory(_is_list, lambda shape: _list_reader(shape, converter))
-    converter.register_structure_hook_factory(_is_api_object, lambda cls: _object_reader(cls, converter))
-    converter.register_unstructure_hook_factory(_is_api_object, lambda cls: _unstructure_object(cls, converter))
-    return converter
+    """Give what reads values of a type: one that a field of ours has, or an endpoint's answer."""
+    for applies, make in _READERS:
+        if applies(shape):
+            return make(shape)
+    msg = f"nothing here reads {shape}"
+    raise AssertionError(msg)
 
 
 def _is_api_object(shape: Any) -> bool:
     return isinstance(shape, type) and issubclass(shape, ApiObject)
-
-
-def _is_list(shape: Any) -> bool:
-    return get_origin(shape) is list
 
 
 def _is_word(shape: Any) -> bool:
@@ -153,6 +128,9 @@ def _time(value: Any, _: Any) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
+_SCALARS: dict[Any, Read] = {str: _text, bool: _boolean, int: _whole_number, float: _number, datetime: _time}
+
+
 def _is_optional(shape: Any) -> bool:
     return type(None) in get_args(shape)
 
@@ -163,40 +141,56 @@ def _present(shape: Any) -> Any:
     return functools.reduce(operator.or_, parts)
 
 
-def _optional(shape: Any, converter: Converter) -> Read:
-    """Look the hook of the present value up once, and not for each value."""
+def _optional(shape: Any) -> Read:
     part = _present(shape)
-    read: Read = converter.get_structure_hook(part)
+    read = _reader(part)
     return lambda value, _: None if value is None else read(value, part)
 
 
-def _input(converter: Converter) -> Callable[[Any, Any], ApiObject]:
-    shapes: dict[str, type[ApiObject]] = {**INPUT_KINDS}
-    hooks = {shape: converter.get_structure_hook(shape) for shape in (*shapes.values(), OtherInput)}
+def _first_that_fits(shape: Any) -> Read:
+    """Read a value that may be one of several things, none of which looks like another."""
+    *parts, last = get_args(shape)
 
-    def structure(value: Any, _: Any) -> ApiObject:
-        if type(value) is not dict:
-            raise TypeError(_not("an object", value))
-        kind = value.get("type")
-        if type(kind) is not str:
-            msg = f"'type' is {_brief(kind)}, not the kind of input"
-            raise TypeError(msg)
-        shape = shapes.get(kind, OtherInput)
-        made: ApiObject = hooks[shape](value, shape)
-        return made
+    def read_any(value: Any, _: Any) -> Any:
+        for part in parts:
+            try:
+                return _reader(part)(value, part)
+            except REFUSALS:
+                continue
+        return _reader(last)(value, last)
 
-    return structure
+    return read_any
 
 
-def _batch_answer(converter: Converter, value: Any, _: Any) -> ApiObject:
+def _input(value: Any, _: Any) -> ApiObject:
+    if type(value) is not dict:
+        raise TypeError(_not("an object", value))
+    kind = value.get("type")
+    if type(kind) is not str:
+        msg = f"'type' is {_brief(kind)}, not the kind of input"
+        raise TypeError(msg)
+    shape = INPUT_KINDS.get(kind, OtherInput)
+    return _read(value, shape)
+
+
+def _is_batch_answer(shape: Any) -> bool:
+    return bool(get_args(shape)) and all(_is_api_object(part) for part in get_args(shape))
+
+
+def _batch_answer(value: Any, _: Any) -> ApiObject:
     """Read the answer to a batch: a dry run answers with its status and nothing else."""
+    from sync_async.types.batches import (  # there already: the shape is made of them
+        BatchResponse,
+        ValidationResponse,
+    )
+
     dry_run = type(value) is dict and value.get("status") == "VALIDATED" and "id" not in value
-    return converter.structure(value, ValidationResponse if dry_run else BatchResponse)
+    return _read(value, ValidationResponse if dry_run else BatchResponse)
 
 
-def _list_reader(shape: Any, converter: Converter) -> Read:
+def _list_reader(shape: Any) -> Read:
     (part,) = get_args(shape)
-    read: Read = converter.get_structure_hook(part)
+    read = _reader(part)
 
     def read_list(value: Any, _: Any) -> list[Any]:
         if type(value) is not list:  # text is iterable, too, and would become a list of letters
@@ -232,6 +226,22 @@ class _Known(NamedTuple):
     shape: Any
 
 
+class _Fields(dict[str, _Known | None]):
+    """The fields of a class by their wire names, each made ready when it first comes."""
+
+    def __init__(self, cls: type[ApiObject]) -> None:
+        self._cls = cls
+        fields = attrs.fields(attrs.resolve_types(cls))
+        self.wire = {wire_name(cls, field): field for field in fields if is_wire_field(field)}
+
+    def __missing__(self, name: str) -> _Known | None:
+        field = self.wire.get(name)
+        if field is None:
+            return None
+        known = self[name] = _known(self._cls, field)
+        return known
+
+
 class _Owed(NamedTuple):
     """A field that must come, or whose default is made anew for each object."""
 
@@ -241,20 +251,19 @@ class _Owed(NamedTuple):
     factory: Callable[[], Any] | None
 
 
-def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
+def _object_reader(cls: type[ApiObject]) -> Read:
     """Make the function that reads objects of a class.
 
     It puts what came into the slots of a blank object and leaves those of all other fields empty, as
     `ApiObject` allows: the constructor of a frozen class takes longer than all the rest, most of it for fields
     that a server never sends.
     """
-    fields = attrs.fields_dict(attrs.resolve_types(cls))
-    wire = {wire_name(cls, field): field for field in fields.values() if is_wire_field(field)}
-    field_of = {name: _known(cls, field, converter) for name, field in wire.items()}.get
+    fields = _Fields(cls)
+    wire = fields.wire
     aliases = {field.metadata["also"]: name for name, field in wire.items() if "also" in field.metadata}
     owed = _owed(cls, wire)
     blank = functools.partial(object.__new__, cls)
-    put_extra, put_nulls = (_setter(cls, fields[name]) for name in ("extra", "_nulls"))
+    put_extra, put_nulls = (_setter(cls, getattr(attrs.fields(cls), name)) for name in ("extra", "_nulls"))
 
     def read_object(value: Any, shape: Any) -> ApiObject:
         if type(value) is not dict:
@@ -262,20 +271,20 @@ def _object_reader(cls: type[ApiObject], converter: Converter) -> Read:
         made: ApiObject = blank()
         unknown: JsonObject = {}
         nulls: tuple[str, ...] = ()
-        wire = ""
+        name = ""
         try:
-            for wire, item in value.items():
-                field = field_of(wire)
+            for name, item in value.items():
+                field = fields[name]
                 if field is None:
-                    unknown[wire] = item
+                    unknown[name] = item
                     continue
-                put, name, plain, read, part = field
+                put, attribute, plain, read, part = field
                 put(made, item if type(item) in plain else read(item, part))
                 if item is None:
-                    nulls = (*nulls, name)
+                    nulls = (*nulls, attribute)
                     put_nulls(made, nulls)
         except REFUSALS as refusal:
-            raise _at(f".{wire}", refusal) from None
+            raise _at(f".{name}", refusal) from None
         if unknown and (moved := _with_aliases(value, unknown, aliases)) is not value:
             return read_object(moved, shape)
         if unknown:
@@ -295,10 +304,10 @@ def _owed(cls: type[ApiObject], wire: dict[str, attrs.Attribute[Any]]) -> list[_
     ]
 
 
-def _known(cls: type[ApiObject], field: attrs.Attribute[Any], converter: Converter) -> _Known:
+def _known(cls: type[ApiObject], field: attrs.Attribute[Any]) -> _Known:
     plain = _plain_types(field.type)
-    part = _present(field.type) if type(None) in plain else field.type  # what is plain is not read
-    return _Known(_setter(cls, field), field.name, plain, converter.get_structure_hook(part), part)
+    part: Any = _present(field.type) if type(None) in plain else field.type  # what is plain is not read
+    return _Known(_setter(cls, field), field.name, plain, _reader(part), part)
 
 
 def _setter(cls: type[ApiObject], field: attrs.Attribute[Any]) -> Callable[[ApiObject, Any], None]:
@@ -339,25 +348,17 @@ def _with_aliases(value: JsonObject, unknown: JsonObject, aliases: dict[str, str
     return moved
 
 
-def _unstructure_object(cls: type[ApiObject], converter: Converter) -> Callable[[Any], JsonObject]:
-    overrides: dict[str, Any] = {field.name: _written(cls, field) for field in attrs.fields(cls)}
-    unstructure: Callable[[Any], JsonObject] = make_dict_unstructure_fn(cls, converter, **overrides)
-
-    def unstructure_object(model: ApiObject) -> JsonObject:
-        wire = unstructure(model)
-        if None in wire.values():  # a field whose default is a value was unset on purpose
-            wire = {name: value for name, value in wire.items() if value is not None}
-        for name, value in model.extra.items():
-            wire.setdefault(name, value)
-        return wire
-
-    return unstructure_object
-
-
-def _written(cls: type[ApiObject], field: attrs.Attribute[Any]) -> Any:
-    if not is_wire_field(field):
-        return override(omit=True)
-    return override(rename=wire_name(cls, field), omit_if_default=field.default is None)
+_READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Read]], ...] = (
+    (_SCALARS.__contains__, _SCALARS.__getitem__),
+    (_is_word, lambda _: _text),
+    (_is_optional, _optional),
+    (lambda shape: get_origin(shape) is list, _list_reader),
+    (_is_api_object, _object_reader),
+    (lambda shape: shape == Input, lambda _: _input),
+    (_is_batch_answer, lambda _: _batch_answer),
+    (lambda shape: bool(get_args(shape)), _first_that_fits),
+)
+"""What reads a type, by what the type is; the first that applies."""
 
 
 def _not(wanted: str, value: Any) -> str:

@@ -27,7 +27,8 @@ from sync_async import (
     Tts,
     Video,
 )
-from sync_async._codec import WrongShapeError, decode, encode
+from sync_async._codec import WrongShapeError, decode
+from sync_async._encoding import encode
 from tests.conftest import GENERATION
 
 

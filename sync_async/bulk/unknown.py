@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from sync_async._codec import encode
+from sync_async._encoding import encode
 from sync_async._errors import ApiConnectionError, ApiError, DecodeError
 from sync_async.bulk.errors import StateConflictError
 from sync_async.bulk.ledger import Item

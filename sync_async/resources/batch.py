@@ -10,14 +10,14 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from sync_async._arguments import checked_batch_id, checked_timeout, checked_webhook_url
+from sync_async._arguments import checked_timeout, checked_webhook_url
 from sync_async._batch_file import batch_file_of, check_batch_file
 from sync_async._bodies import BytesSource, MultipartBody, Part, field_part, form_fields, open_file
 from sync_async._errors import ArgumentError, BatchFailedError
 from sync_async._files import File
 from sync_async._forks import imports
 from sync_async._listeners import OnUpdate
-from sync_async._request import Answer, Endpoint, Repeat, make_request
+from sync_async._request import Answer, Endpoint, Repeat, make_request, path_segment
 from sync_async._response import is_page, unreadable, value_of
 from sync_async._retry import hint_of
 from sync_async._settings import RequestOptions, RequestOptionsDict, as_request_options
@@ -27,6 +27,7 @@ from sync_async.jobs.waiter import Look, Waiter
 from sync_async.resources._resource import Resource, WithRawResponse, raw
 from sync_async.types.batch_results import BatchResults
 from sync_async.types.batches import BatchId, BatchResponse, BatchStatus, CreateBatchResponse
+from sync_async.types.generations import Generation
 
 CREATE = Endpoint[CreateBatchResponse]("POST", "/v2/batch", Repeat.NEVER, CreateBatchResponse)
 GET = Endpoint[BatchResponse]("GET", "/v2/batch/{id}", Repeat.SAFE, BatchResponse)
@@ -179,7 +180,7 @@ class AsyncBatch(Resource):
         Example:
             ended = await client.batch.wait("batch_abc123")
         """
-        id = checked_batch_id(id)
+        id = _checked_id(id)
         waiter = Waiter(
             kind=BATCH,
             ids=[id],
@@ -233,7 +234,7 @@ class AsyncBatch(Resource):
         Source: https://sync.so/docs/api-reference/guides/batch-processing
         """
         options = as_request_options(request_options)
-        batch = await self._caller.fetch(make_request(GET, options, id=checked_batch_id(id)))
+        batch = await self._caller.fetch(make_request(GET, options, id=_checked_id(id)))
         if not batch.output_url:
             raise ArgumentError(
                 "id", f"batch {batch.id} is {batch.status} and has no results yet; wait for it first"
@@ -295,3 +296,16 @@ async def _input_part(input: File | None, rows: Iterable[Mapping[str, Any]] | No
 
 def _is_json(text: str) -> bool:
     return text.lstrip().startswith("{")
+
+
+def _checked_id(batch: Any) -> str:
+    """Take the id of a batch that is given as such or by its id.
+
+    Raises:
+        ArgumentError: It is something else's.
+    """
+    if isinstance(batch, Generation):
+        raise ArgumentError("id", f"{batch.id!r} is the id of a generation; client.generations has methods for it")
+    id = batch.id if isinstance(batch, BatchResponse) else batch
+    path_segment("id", id)
+    return str(id)

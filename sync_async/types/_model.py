@@ -32,7 +32,7 @@ class ApiObject:
 
     def to_dict(self) -> JsonObject:
         """Give the wire form: the API's own field names, JSON values, unset fields left out."""
-        from sync_async._codec import encode
+        from sync_async._encoding import encode
 
         return encode(self)
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_async._codec import decode, encode
+from sync_async._codec import decode
+from sync_async._encoding import encode
 from sync_async.types._model import ApiObject
 from tests.properties.effort import examples
 from tests.properties.shapes import data_classes, endpoints, extras, is_of, normal, objects, wire_objects, wires_of
