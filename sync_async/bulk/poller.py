@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import attrs
 
-from sync_async._errors import ApiConnectionError, DecodeError, NotFoundError
+from sync_async._errors import NotFoundError
 from sync_async._settings import RequestOptions
 from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.ledger import Item
@@ -18,7 +18,7 @@ from sync_async.bulk.session import Session
 from sync_async.jobs.generation_looks import IDS_A_REQUEST, LookAtMany, requests_for
 from sync_async.jobs.kinds import GENERATION
 from sync_async.jobs.pace import FlowPace
-from sync_async.jobs.waiter import PATIENCE, Look, Waiter
+from sync_async.jobs.waiter import Look, Waiter
 from sync_async.types.generations import Generation
 
 T = TypeVar("T")
@@ -57,8 +57,6 @@ class Poller:
     _jobs: dict[str, _Followed] = attrs.field(init=False, factory=dict)
     _wake: Pulse = attrs.field(init=False, factory=Pulse)
     _is_over: bool = attrs.field(init=False, default=False)
-    _unreadable_since: float | None = attrs.field(init=False, default=None)
-    """Since when no answer could be read, None while the last one could."""
     _pace: FlowPace = attrs.field(
         init=False, default=attrs.Factory(lambda self: FlowPace(self._looks_a_second), takes_self=True)
     )
@@ -129,27 +127,13 @@ class Poller:
 
     async def _read_list(self, ids: Sequence[str]) -> Sequence[Generation]:
         session = self.session
-        return await self._read(
-            session.traffic.ask(Pace.READ, lambda: session.generations.list(ids=ids, request_options=ONE_LIST))
+        return await session.traffic.ask(
+            Pace.READ, lambda: session.generations.list(ids=ids, request_options=ONE_LIST)
         )
 
     async def _read_one(self, id: str) -> Generation:
         session = self.session
-        return await self._read(
-            session.traffic.ask(Pace.READ, lambda: session.generations.get(id, request_options=ONE_READ))
-        )
-
-    async def _read(self, asking: Awaitable[T]) -> T:
-        """Take an answer that cannot be read for none: it is a proxy's, unless it stays so."""
-        try:
-            answer = await asking
-        except DecodeError as error:
-            since = self._unreadable_since = self._unreadable_since or self._now()
-            if self._now() - since > PATIENCE:
-                raise
-            raise ApiConnectionError(str(error)) from error
-        self._unreadable_since = None
-        return answer
+        return await session.traffic.ask(Pace.READ, lambda: session.generations.get(id, request_options=ONE_READ))
 
     def _looks_a_second(self) -> float:
         reads = self.session.traffic.pacers[Pace.READ].rate / 60

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from sync_async._errors import ApiError, NotFoundError
-from sync_async.jobs.waiter import PASSING, Look
+from sync_async.jobs.waiter import FAILED_LOOK, Look
 from sync_async.types.generations import Generation
 
 LONG_POLL = (1, 10)
@@ -75,29 +75,34 @@ class LookAtMany:
                 continue
             jobs |= {job.id: job for job in outcome}
             for id in set(group) - jobs.keys():
-                await self._seek(id, jobs, lost)
+                failures += await self._seek(id, jobs, lost)
+        if failures and not jobs and not lost:
+            raise failures[0]
         return Look(jobs, None, lost)
 
     async def _listed(self, ids: Sequence[str], gate: asyncio.Semaphore) -> Sequence[Generation] | Exception:
         async with gate:
             try:
                 return await self.read_list(ids)
-            except PASSING as error:
+            except FAILED_LOOK as error:
                 return error
 
-    async def _seek(self, id: str, jobs: dict[str, Generation], lost: dict[str, NotFoundError]) -> None:
-        """Ask for one alone; the server may not have listed it yet."""
+    async def _seek(
+        self, id: str, jobs: dict[str, Generation], lost: dict[str, NotFoundError]
+    ) -> Sequence[Exception]:
+        """Ask for one alone, which the server may not have listed yet, and give what stood against it."""
         now, asked = asyncio.get_running_loop().time(), self._asked.setdefault(id, [])
         if asked and now - asked[-1] < ASK_AGAIN:
-            return
+            return ()
         try:
             jobs[id] = await self.read_one(id)
         except NotFoundError as error:
             asked.append(now)
             if len(asked) == MOST_ASKS:
                 lost[id] = error
-        except PASSING:  # asked again at the next look
-            return
+        except FAILED_LOOK as error:  # asked again at the next look
+            return (error,)
+        return ()
 
 
 def requests_for(count: int) -> int:

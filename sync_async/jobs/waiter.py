@@ -16,6 +16,7 @@ import attrs
 from sync_async._errors import (
     ApiConnectionError,
     ApiError,
+    DecodeError,
     InternalServerError,
     NotFoundError,
     SyncError,
@@ -29,8 +30,11 @@ from sync_async.jobs.pace import Pace
 log = logging.getLogger("syncso")
 
 PASSING = (ApiConnectionError, TooManyRequestsError, InternalServerError)
-"""Failures of a look that say nothing about the job."""
+"""Failures that say nothing about a job."""
+FAILED_LOOK = (*PASSING, DecodeError)
+"""Failures of a look that say nothing about the job; an answer that cannot be read may be a proxy's."""
 PATIENCE = 600.0
+"""Seconds of nothing but unreadable answers after which they are no proxy's any more, and end any wait."""
 
 
 class Job(Protocol):
@@ -89,6 +93,7 @@ class Waiter(Generic[JobT]):
     _ended: list[JobT] = attrs.field(init=False, factory=list)
     _lost: dict[str, NotFoundError] = attrs.field(init=False, factory=dict)
     _failing_since: float | None = attrs.field(default=None, init=False)
+    _unreadable_since: float | None = attrs.field(default=None, init=False)
     _deadline: float | None = attrs.field(default=None, init=False)
     _next_look: float = attrs.field(default=0.0, init=False)
 
@@ -140,9 +145,9 @@ class Waiter(Generic[JobT]):
     async def _look_once(self) -> float | None:
         try:
             look = await self.look(self._running.keys(), self._left())
-        except PASSING as error:
+        except FAILED_LOOK as error:
             return self._note_failure(error)
-        self._failing_since = None
+        self._failing_since = self._unreadable_since = None
         for id in look.lost.keys() & self._running.keys():
             del self._running[id]
             self._lost[id] = look.lost[id]
@@ -168,6 +173,12 @@ class Waiter(Generic[JobT]):
         if self._failing_since is None:
             self._failing_since = now
         if self._deadline is None and now - self._failing_since > self.patience:
+            raise error
+        if not isinstance(error, DecodeError):
+            self._unreadable_since = None
+        elif self._unreadable_since is None:
+            self._unreadable_since = now
+        elif now - self._unreadable_since > PATIENCE:
             raise error
         left = self._left()
         if left is not None and left <= 0:

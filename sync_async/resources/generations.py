@@ -376,7 +376,8 @@ class AsyncGenerations(Resource):
         """Wait until a generation has ended.
 
         Without `on_update` the server is asked to answer when the job ends (long poll, up to 10 s each);
-        with it, the progress is read every 2 to 5 s. Lost connections, 429 and 5xx do not end the wait.
+        with it, the progress is read every 2 to 5 s. Lost connections, 429 and 5xx do not end the wait, nor do
+        answers that cannot be read, unless nothing else comes for ten minutes.
 
         Args:
             id: The generation, or its id.
@@ -391,6 +392,7 @@ class AsyncGenerations(Resource):
             WaitTimeoutError: Time ran out; the error has the id. Wait again, do not create again.
             GenerationFailedError: The generation failed or was rejected; the error has it.
             NotFoundError: There is no such generation.
+            DecodeError: Nothing but answers that cannot be read came for ten minutes.
 
         Example:
             done = await client.generations.wait(job.id, timeout=600)
@@ -413,8 +415,8 @@ class AsyncGenerations(Resource):
     ) -> AsyncItems[Generation]:
         """Wait for many generations; they come as they end.
 
-        All are followed by list, a hundred with one request, at most one request a second in the mean. Lost
-        connections, 429 and 5xx do not end the wait. Failed generations come like the others: look at `status`.
+        All are followed by list, a hundred with one request, at most one request a second in the mean. What
+        does not end `wait` does not end this. Failed generations come like the others: look at `status`.
 
         Args:
             ids: The generations, or their ids; each comes once.

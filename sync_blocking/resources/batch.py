@@ -151,7 +151,7 @@ class Batch(Facade[AsyncBatch]):
     ) -> BatchResponse:
         """Wait until a batch has ended, looking every 5 to 60 s; a batch may take a day.
 
-        Lost connections, 429 and 5xx do not end the wait.
+        Lost connections, 429, 5xx and unreadable answers do not end the wait.
 
         Args:
             id: The batch's id.

@@ -85,8 +85,6 @@ def _of_unkeyed(fault: Fault, step: Step, *, always: bool) -> Expected:
 def _of_look(fault: Fault, case: Case, *, always: bool) -> Expected:
     """A look that fails for a passing reason does not end a wait."""
     match fault.meaning:
-        case Meaning.UNREADABLE:
-            return DecodeError
         case Meaning.FINAL if fault.name == "400" and not always and case.method in LONG_POLLS:
             return SUCCESS  # a server without long poll
         case Meaning.FINAL | Meaning.ELSEWHERE:

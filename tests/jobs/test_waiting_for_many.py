@@ -11,7 +11,15 @@ import attrs
 import pytest
 from aiohttp import web
 
-from sync_async import ArgumentError, AsyncItems, AsyncSync, Generation, NotFoundError, WaitTimeoutError
+from sync_async import (
+    ArgumentError,
+    AsyncItems,
+    AsyncSync,
+    DecodeError,
+    Generation,
+    NotFoundError,
+    WaitTimeoutError,
+)
 from tests.conftest import GENERATION, Clock, Server
 
 
@@ -25,6 +33,7 @@ class Jobs:
     singles: list[str] = attrs.field(factory=list)
     trouble: Callable[[], web.Response | None] = lambda: None
     unlisted: set[str] = attrs.field(factory=set)
+    pages: set[str] = attrs.field(factory=set)
 
     def state(self, id: str) -> dict[str, Any]:
         end, status = self.ends[id]
@@ -39,6 +48,8 @@ class Jobs:
             return answer or web.json_response([self.state(id) for id in reversed(known)])
         id = request.path.rpartition("/")[2]
         self.singles.append(id)
+        if id in self.pages:
+            return web.Response(text="<html>Log in</html>", content_type="text/html")
         if id not in self.ends:
             return web.json_response(
                 {"message": "no such generation", "errorCode": "generation_not_found"}, status=404
@@ -155,6 +166,21 @@ async def test_one_that_is_not_listed_yet_is_found_alone(jobs: Jobs, client: Asy
     jobs.ends = {"a": (jobs.clock.now, "COMPLETED")}
     jobs.unlisted = {"a"}
     assert [one.id async for one in client.generations.wait_many(["a"])] == ["a"]
+
+
+async def test_one_whose_answer_cannot_be_read_ends_the_wait_when_nothing_else_is_left(
+    jobs: Jobs, client: AsyncSync
+) -> None:
+    """It is asked for again and again, for ten minutes in which nothing is learned."""
+    now = jobs.clock.now
+    jobs.ends = {"a": (now, "COMPLETED"), "b": (now, "COMPLETED")}
+    jobs.unlisted = {"b"}
+    jobs.pages = {"b"}
+    seen: list[str] = []
+    with pytest.raises(DecodeError, match="HTML page"):
+        await gather(client.generations.wait_many(["a", "b"]), seen)
+    assert seen == ["a"]
+    assert 600 < jobs.clock.now - now < 700
 
 
 async def test_a_timeout_names_all_that_still_run(jobs: Jobs, client: AsyncSync) -> None:

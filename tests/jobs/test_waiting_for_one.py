@@ -10,6 +10,7 @@ import pytest
 from sync_async import (
     ArgumentError,
     AsyncSync,
+    DecodeError,
     Generation,
     GenerationFailedError,
     InternalServerError,
@@ -138,6 +139,27 @@ async def test_lost_looks_do_not_end_the_wait(server: Server, waiting: AsyncSync
     server.answer(200, state("COMPLETED"))
     assert (await waiting.generations.wait(ID)).status == "COMPLETED"
     assert clock.sleeps.count(20.0) >= 3
+
+
+async def test_an_answer_that_cannot_be_read_does_not_end_the_wait(
+    server: Server, waiting: AsyncSync, clock: Clock
+) -> None:
+    """A proxy's page says nothing about a job that is paid for."""
+    server.answer(200, body=b"<html>Log in</html>", **{"Content-Type": "text/html"})
+    server.answer(200, {"id": ID})
+    server.answer(200, state("COMPLETED"))
+    assert (await waiting.generations.wait(ID)).status == "COMPLETED"
+
+
+@pytest.mark.parametrize("timeout", [None, 86_400])
+async def test_nothing_but_unreadable_answers_ends_any_wait_at_last(
+    server: Server, waiting: AsyncSync, clock: Clock, timeout: float | None
+) -> None:
+    """After ten minutes the API itself must have changed, and waiting for a day would not help."""
+    server.answer(200, body=b"<html>Log in</html>", **{"Content-Type": "text/html"})
+    with pytest.raises(DecodeError, match="HTML page"):
+        await waiting.generations.wait(ID, timeout=timeout)
+    assert 600 < clock.now - 1000 < 700
 
 
 async def test_nothing_but_lost_looks_ends_an_endless_wait_at_last(
