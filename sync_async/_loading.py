@@ -21,7 +21,7 @@ _run_sync: Any = None
 
 @functools.cache
 def load_codec() -> ModuleType:
-    """Give the module that knows cattrs; asking for it costs less than an import that has been done."""
+    """Give the module that reads answers; asking for it costs less than an import that has been done."""
     from sync_async import _codec
 
     return _codec
