@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sync_async.bulk.intake import kept_plan, take_in  # noqa: E402
-from sync_async.bulk.ledger import RunSpec  # noqa: E402
 from sync_async.bulk.manifest import read_pieces  # noqa: E402
 from sync_async.bulk.plan import Planner  # noqa: E402
+from sync_async.bulk.records import RunSpec  # noqa: E402
 from sync_async.bulk.rows import RowReader  # noqa: E402
 from sync_async.bulk.sqlite import SqliteLedger  # noqa: E402
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sync_async.bulk.keys import frozen_body, payload_sha  # noqa: E402
-from sync_async.bulk.ledger import Change, Item, NewItem, RunSpec, Value  # noqa: E402
+from sync_async.bulk.records import Change, Item, NewItem, RunSpec, Value  # noqa: E402
 from sync_async.bulk.sqlite import SqliteLedger  # noqa: E402
 from sync_async.bulk.sqlite_reader import LedgerReader  # noqa: E402
 from sync_async.bulk.states import State  # noqa: E402

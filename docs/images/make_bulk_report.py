@@ -20,8 +20,8 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.ledger import Change, Item, NewItem, RunSpec
 from sync_async.bulk.plan import ModelPlan, Plan
+from sync_async.bulk.records import Change, Item, NewItem, RunSpec
 from sync_async.bulk.report import write_report
 from sync_async.bulk.sqlite import SqliteLedger, ledger_file
 from sync_async.bulk.states import State

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as in typing, whose import would take longer than all of this
 if TYPE_CHECKING:
+    from sync_async.bulk.counters import Failures as Failures
     from sync_async.bulk.errors import DamagedLedgerError as DamagedLedgerError
     from sync_async.bulk.errors import ForeignLedgerError as ForeignLedgerError
     from sync_async.bulk.errors import LedgerError as LedgerError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sync_async.bulk.errors import ManifestError as ManifestError
     from sync_async.bulk.errors import NetworkFileSystemError as NetworkFileSystemError
     from sync_async.bulk.errors import StateConflictError as StateConflictError
-    from sync_async.bulk.ledger import Failures as Failures
     from sync_async.bulk.plan import ModelPlan as ModelPlan
     from sync_async.bulk.plan import Plan as Plan
     from sync_async.bulk.results import BulkIncompleteError as BulkIncompleteError

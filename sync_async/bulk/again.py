@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync_async.bulk.keys import Template, marked_name
-from sync_async.bulk.ledger import Item, Ledger, LocalFile
+from sync_async.bulk.ledger import Ledger
+from sync_async.bulk.records import Item, LocalFile
 from sync_async.bulk.states import State
 
 FAILED = frozenset({State.FAILED, State.REJECTED, State.CONFLICT})

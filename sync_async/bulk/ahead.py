@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from sync_async.bulk.ledger import Change, Item, Ledger
+from sync_async.bulk.ledger import Ledger
+from sync_async.bulk.records import Change, Item
 from sync_async.bulk.rows import MOST_PRIORITY
 from sync_async.bulk.safety import spread
 from sync_async.bulk.states import State

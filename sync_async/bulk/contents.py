@@ -10,7 +10,8 @@ from pathlib import Path
 import attrs
 
 from sync_async._threads import in_own_thread
-from sync_async.bulk.ledger import FileStamp, Ledger
+from sync_async.bulk.ledger import Ledger
+from sync_async.bulk.records import FileStamp
 
 READ_BYTES = 1024**2
 

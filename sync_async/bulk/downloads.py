@@ -16,7 +16,8 @@ from sync_async._loading import in_thread
 from sync_async.bulk.clock import Clock, clock
 from sync_async.bulk.contents import size_and_sha
 from sync_async.bulk.keys import output_stem
-from sync_async.bulk.ledger import PAGE_ROWS, Item, Value
+from sync_async.bulk.ledger import PAGE_ROWS
+from sync_async.bulk.records import Item, Value
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.resources._output import output_of

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from sync_async._errors import NotFoundError
-from sync_async.bulk.ledger import Item, Value
+from sync_async.bulk.records import Item, Value
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.jobs.kinds import GENERATION

@@ -22,10 +22,11 @@ from sync_async.bulk.budget import micro
 from sync_async.bulk.contents import Contents
 from sync_async.bulk.errors import ManifestError
 from sync_async.bulk.keys import Template, frozen_body, idempotency_key, marked_name, plain_marked_names
-from sync_async.bulk.ledger import Ledger, NewItem
+from sync_async.bulk.ledger import Ledger
 from sync_async.bulk.manifest import ROWS_AT_ONCE, Piece, RawRow, raw_row, read_pieces
 from sync_async.bulk.plan import Plan
 from sync_async.bulk.prices import Prices
+from sync_async.bulk.records import NewItem
 from sync_async.bulk.rows import BulkRow, Problem, RowReader
 from sync_async.bulk.usual_items import Expected, UsualItems
 

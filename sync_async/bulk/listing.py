@@ -11,7 +11,8 @@ from typing import IO, Any
 
 from sync_async._loading import in_thread
 from sync_async.bulk.again import FAILED, manifest_row, templates
-from sync_async.bulk.ledger import PAGE_ROWS, Ledger, Result
+from sync_async.bulk.ledger import PAGE_ROWS, Ledger
+from sync_async.bulk.records import Result
 from sync_async.bulk.results import ItemResult, Report
 
 RESULTS = "results.jsonl"

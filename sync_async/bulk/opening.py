@@ -14,10 +14,11 @@ from sync_async._errors import ArgumentError
 from sync_async._version import __version__
 from sync_async.bulk.budget import micro
 from sync_async.bulk.intake import kept_plan, take_in
-from sync_async.bulk.ledger import Ledger, Run, RunSpec
+from sync_async.bulk.ledger import Ledger
 from sync_async.bulk.listing import PROBLEMS
 from sync_async.bulk.plan import Plan
 from sync_async.bulk.prices import Prices
+from sync_async.bulk.records import Run, RunSpec
 from sync_async.bulk.rows import RowReader
 from sync_async.bulk.session import RunSettings
 from sync_async.bulk.sqlite import SqliteLedger

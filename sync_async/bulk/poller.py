@@ -11,9 +11,9 @@ import attrs
 from sync_async._errors import NotFoundError
 from sync_async._settings import RequestOptions
 from sync_async.bulk.clock import Clock, clock
-from sync_async.bulk.ledger import Item
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.pulse import Pulse
+from sync_async.bulk.records import Item
 from sync_async.bulk.session import Session
 from sync_async.jobs.generation_looks import IDS_A_REQUEST, LookAtMany, requests_for
 from sync_async.jobs.kinds import GENERATION

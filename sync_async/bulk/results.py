@@ -12,7 +12,8 @@ import attrs
 
 from sync_async._errors import SyncError
 from sync_async.bulk.budget import usd
-from sync_async.bulk.ledger import Counters, Failures, Result
+from sync_async.bulk.counters import Counters, Failures
+from sync_async.bulk.records import Result
 from sync_async.bulk.safety import Halt
 from sync_async.bulk.states import State
 

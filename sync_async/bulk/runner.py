@@ -21,12 +21,14 @@ import attrs
 
 from sync_async.bulk.account import concurrency_of_account
 from sync_async.bulk.ahead import put_ahead
+from sync_async.bulk.counters import Counters
 from sync_async.bulk.downloads import Downloader
 from sync_async.bulk.endings import Endings
 from sync_async.bulk.learned import Learned
-from sync_async.bulk.ledger import Counters, Item, Ledger
+from sync_async.bulk.ledger import Ledger
 from sync_async.bulk.poller import Poller
 from sync_async.bulk.pulse import REST, Pulse
+from sync_async.bulk.records import Item
 from sync_async.bulk.safety import Canary, Halt
 from sync_async.bulk.seeker import LevelChange
 from sync_async.bulk.session import Listener, RunSettings, Session

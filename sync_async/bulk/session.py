@@ -10,9 +10,10 @@ import attrs
 
 from sync_async._errors import ArgumentError
 from sync_async.bulk.budget import MICRO
-from sync_async.bulk.ledger import Change, Item, Ledger, Value
+from sync_async.bulk.ledger import Ledger
 from sync_async.bulk.outcome import Outage, RepeatQuota
 from sync_async.bulk.pulse import Pulse
+from sync_async.bulk.records import Change, Item, Value
 from sync_async.bulk.safety import Breaker, Canary, Halt
 from sync_async.bulk.slots import Slots
 from sync_async.bulk.states import State

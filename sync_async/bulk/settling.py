@@ -19,9 +19,9 @@ from sync_async._errors import ApiError, ArgumentError
 from sync_async._request import Answer, Endpoint, Repeat, make_request
 from sync_async._settings import RequestOptions
 from sync_async.bulk.budget import micro
-from sync_async.bulk.ledger import Change
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.pulse import Pulse
+from sync_async.bulk.records import Change
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.jobs.waiter import PASSING

@@ -25,28 +25,25 @@ import attrs
 
 from sync_async._errors import ArgumentError, ClosedError
 from sync_async._threads import in_own_thread
+from sync_async.bulk.counters import Counters, Failures
 from sync_async.bulk.errors import LedgerIOError, NetworkFileSystemError
 from sync_async.bulk.file_system import network_kind
-from sync_async.bulk.ledger import (
-    INGEST_ROWS,
-    PAGE_ROWS,
+from sync_async.bulk.ledger import INGEST_ROWS, PAGE_ROWS, Order
+from sync_async.bulk.lock import RunLock
+from sync_async.bulk.records import (
     Asset,
     Change,
     Claim,
-    Counters,
     Event,
-    Failures,
     FileStamp,
     IngestReport,
     Item,
     LocalFile,
     NewItem,
-    Order,
     Result,
     Run,
     RunSpec,
 )
-from sync_async.bulk.lock import RunLock
 from sync_async.bulk.sqlite_columns import Part, packed
 from sync_async.bulk.sqlite_ingest import Intake, take_out
 from sync_async.bulk.sqlite_marks import claim, mark

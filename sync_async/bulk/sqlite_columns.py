@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.ledger import NewItem
+from sync_async.bulk.records import NewItem
 from sync_async.bulk.usual_items import UsualItems
 
 KIND = "json_extract(:kinds, '$[' || CAST(substr(:kind_of, 4 * key + 1, 4) AS INTEGER) || '][{}]')"

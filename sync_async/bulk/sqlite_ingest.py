@@ -15,7 +15,7 @@ from sync_async._errors import ArgumentError
 from sync_async.bulk.doubles import Doubles
 from sync_async.bulk.errors import ManifestChangedError, StateConflictError
 from sync_async.bulk.keys import body_sha
-from sync_async.bulk.ledger import IngestReport, NewItem
+from sync_async.bulk.records import IngestReport, NewItem
 from sync_async.bulk.sqlite_columns import PackedItems, Part
 from sync_async.bulk.sqlite_writer import Transaction
 from sync_async.bulk.states import State

@@ -12,7 +12,8 @@ import attrs
 
 from sync_async.bulk.errors import StateConflictError
 from sync_async.bulk.keys import body_sha, idempotency_key, renamed
-from sync_async.bulk.ledger import CLAIM_ROWS, Change, Claim, Item, Value
+from sync_async.bulk.ledger import CLAIM_ROWS
+from sync_async.bulk.records import Change, Claim, Item, Value
 from sync_async.bulk.sqlite_ingest import promote_followers
 from sync_async.bulk.sqlite_rows import COLUMNS, item_of
 from sync_async.bulk.sqlite_writer import Amounts, Transaction

@@ -8,8 +8,9 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from sync_async.bulk.counters import counts_as
 from sync_async.bulk.errors import StateConflictError
-from sync_async.bulk.ledger import Change, counts_as
+from sync_async.bulk.records import Change
 from sync_async.bulk.sqlite_marks import leaves_amounts, mark, way_of, what_is_set, what_is_there
 from sync_async.bulk.sqlite_writer import Transaction
 from sync_async.bulk.states import State

@@ -12,20 +12,10 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from sync_async._loading import in_thread
+from sync_async.bulk.counters import Counters, Failures
 from sync_async.bulk.errors import told
-from sync_async.bulk.ledger import (
-    PAGE_ROWS,
-    Asset,
-    Counters,
-    Event,
-    Failures,
-    FileStamp,
-    Item,
-    LocalFile,
-    Order,
-    Result,
-    Run,
-)
+from sync_async.bulk.ledger import PAGE_ROWS, Order
+from sync_async.bulk.records import Asset, Event, FileStamp, Item, LocalFile, Result, Run
 from sync_async.bulk.sqlite_rows import ended, failures, live_page, places, recount, results_at, with_doubles
 from sync_async.bulk.sqlite_run import run_of
 from sync_async.bulk.sqlite_schema import open_for_reading

@@ -11,9 +11,11 @@ from typing import Any
 
 import attrs
 
+from sync_async.bulk.counters import Counters, Failures, Money
 from sync_async.bulk.errors import DamagedLedgerError, told
 from sync_async.bulk.keys import body_sha
-from sync_async.bulk.ledger import Counters, Failures, Item, Money, Order, Result
+from sync_async.bulk.ledger import Order
+from sync_async.bulk.records import Item, Result
 from sync_async.bulk.sqlite_schema import LIVE
 from sync_async.bulk.states import CHARGED, OPEN, RESERVING, State
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from sync_async._errors import ArgumentError
-from sync_async.bulk.ledger import Run, RunSpec
+from sync_async.bulk.records import Run, RunSpec
 
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RUN_COLUMNS = "run_id, created_us, manifest, manifest_sha, sdk_version, defaults_json, budget_micro, state, epoch"

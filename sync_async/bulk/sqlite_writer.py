@@ -18,8 +18,8 @@ import attrs
 
 from sync_async._errors import ClosedError
 from sync_async._threads import in_own_thread
+from sync_async.bulk.counters import Counters, Money, counts_as, money_of
 from sync_async.bulk.errors import LedgerError, LedgerFullError, LedgerIOError, told
-from sync_async.bulk.ledger import Counters, Money, counts_as, money_of
 from sync_async.bulk.states import State
 
 MOST_OPERATIONS = 512

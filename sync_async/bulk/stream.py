@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.ledger import PAGE_ROWS, Ledger, Result
+from sync_async.bulk.ledger import PAGE_ROWS, Ledger
 from sync_async.bulk.pulse import Pulse
+from sync_async.bulk.records import Result
 from sync_async.bulk.results import BOUGHT, ItemResult
 from sync_async.bulk.session import Listener
 from sync_async.bulk.states import TERMINAL, State

@@ -17,7 +17,7 @@ from sync_async._errors import ApiConnectionError, ApiError, DecodeError, NotFou
 from sync_async._request import make_request
 from sync_async._settings import RequestOptions
 from sync_async.bulk.clock import Clock, clock
-from sync_async.bulk.ledger import CLAIM_ROWS, Item
+from sync_async.bulk.ledger import CLAIM_ROWS
 from sync_async.bulk.outcome import (
     CreateAnswer,
     Finding,
@@ -27,6 +27,7 @@ from sync_async.bulk.outcome import (
     outcome_of,
 )
 from sync_async.bulk.pacer import Pace
+from sync_async.bulk.records import Item
 from sync_async.bulk.safety import Halt
 from sync_async.bulk.seeker import Post
 from sync_async.bulk.session import Session

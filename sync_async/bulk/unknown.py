@@ -18,11 +18,11 @@ import attrs
 from sync_async._encoding import encode
 from sync_async._errors import ApiConnectionError, ApiError, DecodeError
 from sync_async.bulk.errors import StateConflictError
-from sync_async.bulk.ledger import Item
 from sync_async.bulk.outcome import UNKNOWN_WAIT
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.poller import Poller
 from sync_async.bulk.pulse import REST
+from sync_async.bulk.records import Item
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State
 from sync_async.types.generations import Generation

@@ -20,9 +20,9 @@ from sync_async._media import MediaFile, media_file
 from sync_async._settings import RequestOptions
 from sync_async.bulk.contents import sha_of
 from sync_async.bulk.keys import Template, frozen_body
-from sync_async.bulk.ledger import Asset, Item
 from sync_async.bulk.pacer import Pace
 from sync_async.bulk.pulse import REST
+from sync_async.bulk.records import Asset, Item
 from sync_async.bulk.safety import Halt
 from sync_async.bulk.session import Session
 from sync_async.bulk.states import State

@@ -8,7 +8,7 @@ from typing import overload
 
 import attrs
 
-from sync_async.bulk.ledger import NewItem
+from sync_async.bulk.records import NewItem
 
 
 @attrs.frozen(eq=False)

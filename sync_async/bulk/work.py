@@ -14,9 +14,10 @@ from sync_async._errors import ArgumentError, ClosedError, SyncError
 from sync_async.bulk.again import FAILED, code_of, templates
 from sync_async.bulk.budget import MICRO, needs_consent, usd
 from sync_async.bulk.errors import StateConflictError
-from sync_async.bulk.ledger import Change, Item, Ledger, Result, Run
+from sync_async.bulk.ledger import Ledger
 from sync_async.bulk.listing import write_listing
 from sync_async.bulk.plan import Plan
+from sync_async.bulk.records import Change, Item, Result, Run
 from sync_async.bulk.results import ItemResult, Report, Retry, RunStatus
 from sync_async.bulk.runner import Runner
 from sync_async.bulk.safety import Halt, canary_rows

@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.ledger import CLAIM_ROWS, Change, NewItem, RunSpec
+from sync_async.bulk.ledger import CLAIM_ROWS
+from sync_async.bulk.records import Change, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.states import State
 

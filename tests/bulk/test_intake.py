@@ -15,8 +15,8 @@ from sync_async import ArgumentError
 from sync_async.bulk.errors import ManifestChangedError, ManifestError
 from sync_async.bulk.intake import kept_plan, take_in
 from sync_async.bulk.keys import Template, idempotency_key, marked_name
-from sync_async.bulk.ledger import Item, RunSpec
 from sync_async.bulk.plan import Plan
+from sync_async.bulk.records import Item, RunSpec
 from sync_async.bulk.rows import RowReader
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.states import State

@@ -17,9 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from sync_async.bulk.counters import Counters, Money, money_of
 from sync_async.bulk.errors import ManifestChangedError, StateConflictError
 from sync_async.bulk.keys import idempotency_key
-from sync_async.bulk.ledger import Change, Counters, Item, Ledger, Money, NewItem, RunSpec, money_of
+from sync_async.bulk.ledger import Ledger
+from sync_async.bulk.records import Change, Item, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.states import OF_A_GENERATION, SET_ONCE, TRANSITIONS, State
 

@@ -16,8 +16,9 @@ import pytest
 from sync_async import ArgumentError
 from sync_async.bulk import sqlite_schema
 from sync_async.bulk.errors import LedgerError
-from sync_async.bulk.ledger import PAGE_ROWS, Change, RunSpec
+from sync_async.bulk.ledger import PAGE_ROWS
 from sync_async.bulk.plan import ModelPlan, Plan
+from sync_async.bulk.records import Change, RunSpec
 from sync_async.bulk.report import write_report
 from sync_async.bulk.report.table import Table
 from sync_async.bulk.report.words import dollars, shown, span

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync_async.bulk.ledger import Event
+from sync_async.bulk.records import Event
 from sync_async.bulk.report import write_report
 from sync_async.bulk.report.axis import GAPS_SHARE, LABEL, Axis
 from sync_async.bulk.report.chart import chart

@@ -20,7 +20,7 @@ import pytest
 
 from sync_async import AsyncSandbox, AsyncSync
 from sync_async.bulk.keys import Template, frozen_body, idempotency_key, marked_name, payload_sha
-from sync_async.bulk.ledger import NewItem, Result, RunSpec
+from sync_async.bulk.records import NewItem, Result, RunSpec
 from sync_async.bulk.runner import Runner
 from sync_async.bulk.safety import Halt
 from sync_async.bulk.session import RunSettings

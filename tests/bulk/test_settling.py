@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync_async.bulk.ledger import Result
+from sync_async.bulk.records import Result
 from sync_async.bulk.settling import COSTS, PATIENCE
 from tests.bulk.test_runner import Bench, results, row, virtually
 

@@ -34,7 +34,8 @@ from sync_async.bulk.errors import (
     NetworkFileSystemError,
     StateConflictError,
 )
-from sync_async.bulk.ledger import CLAIM_ROWS, Asset, Change, NewItem, RunSpec
+from sync_async.bulk.ledger import CLAIM_ROWS
+from sync_async.bulk.records import Asset, Change, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger, ledger_file
 from sync_async.bulk.sqlite_reader import LedgerReader
 from sync_async.bulk.sqlite_rows import COLUMNS, recount
@@ -216,7 +217,7 @@ async def test_a_caller_that_is_cancelled_does_not_undo_what_it_has_asked_for(
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from sync_async.bulk.ledger import Asset, Change, NewItem, RunSpec
+from sync_async.bulk.records import Asset, Change, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.states import State
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_async._errors import ArgumentError
+from sync_async.bulk.counters import Counters
 from sync_async.bulk.doubles import Doubles
-from sync_async.bulk.ledger import Counters, IngestReport, Item, NewItem, RunSpec
+from sync_async.bulk.records import IngestReport, Item, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.sqlite_columns import WIDEST
 from sync_async.bulk.sqlite_rows import recount

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_async.bulk import sqlite_moves, sqlite_writer
+from sync_async.bulk.counters import Counters
 from sync_async.bulk.errors import StateConflictError
-from sync_async.bulk.ledger import Change, Counters, Item, NewItem, RunSpec
+from sync_async.bulk.records import Change, Item, NewItem, RunSpec
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.sqlite_rows import recount
 from sync_async.bulk.states import NOTES, TRANSITIONS, State

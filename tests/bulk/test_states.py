@@ -7,7 +7,7 @@ import itertools
 import attrs
 import pytest
 
-from sync_async.bulk.ledger import Item
+from sync_async.bulk.records import Item
 from sync_async.bulk.states import NOTES, OPEN, TERMINAL, TRANSITIONS, State, problem_of
 
 WAYS = {

@@ -263,14 +263,14 @@ def cell(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         def hear(message: dict[str, Any]) -> None:
             content = message["content"]
             if message["msg_type"] == "stream":
-                said.extend(content["text"].splitlines())
+                said.append(content["text"])  # which may be half a line
                 if interrupt and "interrupt me" in content["text"]:
                     manager.interrupt_kernel()
             elif message["msg_type"] == "error":
                 said.append(content["ename"])
 
         client.execute_interactive(code, output_hook=hear, timeout=60)
-        return said
+        return "".join(said).splitlines()
 
     yield run_cell
     client.stop_channels()

@@ -22,8 +22,8 @@ from sync_async import ArgumentError
 from sync_async.bulk.assessment import Faulty, _judged
 from sync_async.bulk.intake import take_in
 from sync_async.bulk.keys import frozen_body, payload_sha
-from sync_async.bulk.ledger import Item, RunSpec
 from sync_async.bulk.manifest import RawRow, raw_row, read_manifest
+from sync_async.bulk.records import Item, RunSpec
 from sync_async.bulk.rows import KNOWN, BulkRow, Problem, RowReader
 from sync_async.bulk.sqlite import SqliteLedger
 from sync_async.bulk.states import State

@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.ledger import Run
 from sync_async.bulk.plan import Plan
+from sync_async.bulk.records import Run
 from sync_async.bulk.report.advice import Adviser
 from sync_async.bulk.report.history import history_section
 from sync_async.bulk.report.money import money_section

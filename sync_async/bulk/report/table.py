@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sync_async.bulk.ledger import Result
+from sync_async.bulk.records import Result
 from sync_async.bulk.report.tally import GROUPS, Group, Price, price_of
 from sync_async.bulk.report.words import shown
 

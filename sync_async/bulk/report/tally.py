@@ -8,8 +8,9 @@ from collections import Counter
 
 import attrs
 
+from sync_async.bulk.counters import Money, money_of
 from sync_async.bulk.keys import Template
-from sync_async.bulk.ledger import Item, Money, Result, money_of
+from sync_async.bulk.records import Item, Result
 from sync_async.bulk.states import CHARGED, RESERVING, State
 
 SAMPLES = 3

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import attrs
 
-from sync_async.bulk.ledger import Event
+from sync_async.bulk.records import Event
 from sync_async.bulk.timeline import INTERVAL
 
 KIND = "minute"

@@ -17,9 +17,10 @@ from sync_async._errors import ArgumentError
 from sync_async._loading import in_thread
 from sync_async.bulk.intake import PLAN
 from sync_async.bulk.learned import KEY as LEARNED
-from sync_async.bulk.ledger import PAGE_ROWS, Result, Run
+from sync_async.bulk.ledger import PAGE_ROWS
 from sync_async.bulk.listing import FAILED_ROWS, part_of
 from sync_async.bulk.plan import Plan
+from sync_async.bulk.records import Result, Run
 from sync_async.bulk.report.advice import Adviser, suggestions
 from sync_async.bulk.report.page import Facts, foot, head
 from sync_async.bulk.report.table import Table

@@ -13,8 +13,9 @@ from typing import IO, Any, Literal
 import attrs
 
 from sync_async._errors import ArgumentError, SyncError
-from sync_async.bulk.ledger import PAGE_ROWS, Item, Order, Result
+from sync_async.bulk.ledger import PAGE_ROWS, Order
 from sync_async.bulk.listing import part_of
+from sync_async.bulk.records import Item, Result
 from sync_async.bulk.results import ItemResult, RunStatus
 from sync_async.bulk.sqlite import ledger_file
 from sync_async.bulk.sqlite_reader import LedgerReader

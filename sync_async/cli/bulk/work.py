@@ -16,8 +16,8 @@ import typer
 
 from sync_async._errors import ArgumentError
 from sync_async.bulk.budget import needs_consent, usd
-from sync_async.bulk.ledger import Item
 from sync_async.bulk.listing import FAILED_ROWS, RESULTS
+from sync_async.bulk.records import Item
 from sync_async.bulk.results import WAITING, Report
 from sync_async.bulk.states import State
 from sync_async.cli import screen
