@@ -58,7 +58,7 @@ __all__ = [
 _HOMES = {
     "BulkIncompleteError": "results",
     "DamagedLedgerError": "errors",
-    "Failures": "ledger",
+    "Failures": "counters",
     "ForeignLedgerError": "errors",
     "Halt": "safety",
     "ItemResult": "results",
