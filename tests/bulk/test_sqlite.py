@@ -660,8 +660,7 @@ def test_the_writer_is_the_only_one_that_opens_the_file_for_writing() -> None:
 
 async def test_what_came_to_pass_is_kept_in_its_order(ledger: SqliteLedger) -> None:
     await ledger.ingest(rows(1))
-    for number in range(1_500):
-        await ledger.note("minute", {"number": number})
+    await asyncio.gather(*(ledger.note("minute", {"number": number}) for number in range(1_500)))
     await ledger.note("other", {}, seq=1)
     assert [event.detail["number"] async for event in ledger.events("minute")] == list(range(1_500))
     assert [event.seq async for event in ledger.events("other")] == [1]
