@@ -55,8 +55,9 @@ def ratios(results: list[Results], path: Path) -> Path:
     axes.set_xlabel("times as good as syncsdk; strokes: what was wanted")
     for row, (result, value) in enumerate(zip(shown, values, strict=True)):
         text = f"{value:,.0f} x" if value >= 100 else f"{value:.3g} x"
-        axes.annotate(text, (value, row), (4, 0), textcoords="offset points", va="center")
-        if wanted := result["at_least"].get("syncsdk"):
+        wanted = result["at_least"].get("syncsdk", 0)
+        axes.annotate(text, (max(value, wanted), row), (4, 0), textcoords="offset points", va="center")
+        if wanted:
             axes.plot([wanted, wanted], [row - 0.31, row + 0.31], color=WANTED, linewidth=2)
     axes.margins(x=0.15)
     return _saved(figure, path)
