@@ -136,7 +136,8 @@ def is_concurrency_limit(body: Any) -> bool:
     """Tell the two kinds of 429 apart: too many at once, or too many in a time window."""
     if body is None or isinstance(body, str | int | float | list):
         return False
-    code = _read(body, "error_code", "errorCode") or ""
+    codes = (_read(body, name) for name in ("error_code", "errorCode"))
+    code = next((code for code in codes if isinstance(code, str)), "")
     if code in ("rate_limit_exceeded", "voice_clone_busy") or code.endswith("_rate_limited"):
         return False
     return "concurrency" in code or any(

@@ -77,6 +77,7 @@ def error_from(status: int, body: bytes, headers: Headers | None = None) -> ApiE
 @example(500, b"[" * 100_000, Headers())
 @example(500, b"9" * 5000, Headers())
 @example(400, b'{"message": ' + b"[" * 900 + b"]" * 900 + b"}", Headers())
+@example(429, b'{"errorCode": ["concurrency_limit_reached"], "concurrencyLimit": 3}', Headers())
 @example(503, b"\xff\xfe", Headers([("Content-Type", "application/json")]))
 def test_any_error_answer_becomes_the_error_of_its_status(status: int, body: bytes, headers: Headers) -> None:
     error = error_from(status, body, headers)
