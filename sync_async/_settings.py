@@ -26,11 +26,9 @@ def default_max_connections() -> int:
     except ImportError:  # Windows, where sockets are no files
         return DEFAULT_MAX_CONNECTIONS
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (
-        DEFAULT_MAX_CONNECTIONS
-        if files == resource.RLIM_INFINITY
-        else max(1, min(DEFAULT_MAX_CONNECTIONS, files // 2))
-    )
+    if files == resource.RLIM_INFINITY:
+        return DEFAULT_MAX_CONNECTIONS
+    return max(1, min(DEFAULT_MAX_CONNECTIONS, files // 2))
 
 
 class SyncEnvironment(enum.Enum):

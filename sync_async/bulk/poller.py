@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
@@ -20,8 +20,6 @@ from sync_async.jobs.kinds import GENERATION
 from sync_async.jobs.pace import FlowPace
 from sync_async.jobs.waiter import Look, Waiter
 from sync_async.types.generations import Generation
-
-T = TypeVar("T")
 
 READ_SHARE = 0.5
 """Part of the reads that looks at jobs may use."""
