@@ -115,7 +115,9 @@ async def test_a_burst_uses_connections_again_while_others_are_still_to_be_made(
     assert len(peers) < 400
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows counts no sockets as files, nor has it a limit to set"
+)
 async def test_a_burst_leaves_half_of_the_files_that_the_process_may_open(server: Server) -> None:
     """macOS gives a program 256 in all; a call that finds none would fail."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,8 +135,8 @@ def test_a_client_has_as_many_connections_as_files_allow(
     files: int, connections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """-1 is how systems tell that there is no limit."""
-    resource = pytest.importorskip("resource")
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    limits = SimpleNamespace(RLIMIT_NOFILE=7, RLIM_INFINITY=-1, getrlimit=lambda _: (files, files))
+    monkeypatch.setitem(sys.modules, "resource", limits)
     assert default_max_connections() == connections
 
 

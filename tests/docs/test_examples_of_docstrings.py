@@ -115,29 +115,26 @@ def read(reader: Reader, code: str) -> None:
     reader.read(Block(Path(__file__), 1, "python", None, code))
 
 
-@pytest.mark.parametrize("name", ASYNC)
-def test_an_example_of_the_core_works(name: str, reader: Reader) -> None:
-    code = prepare(reader, ASYNC[name])
-    reader.names |= {name: getattr(sync_async, name) for name in sync_async.__all__}
-    reader.names["AsyncSandbox"] = AsyncSandbox
-    read(reader, "client = AsyncSync()")
-    if name.startswith("AsyncBulkRun."):
-        read(reader, "run = await client.bulk.open('out', 'jobs.csv')")
-        read(reader, "await run.result()" if "retry" in name else "")
-    read(reader, code)
-    read(reader, "await client.close()")
+CORE = {name: getattr(sync_async, name) for name in sync_async.__all__} | {"AsyncSandbox": AsyncSandbox}
+TWIN = {name: getattr(sync_blocking, name) for name in sync_blocking.__all__}
+EXAMPLES = [
+    *(pytest.param(name, code, CORE, id=name) for name, code in ASYNC.items()),
+    *(pytest.param(name, code, TWIN, id=name) for name, code in BLOCKING.items()),
+]
 
 
-@pytest.mark.parametrize("name", BLOCKING)
-def test_an_example_of_the_twin_works(name: str, reader: Reader) -> None:
-    code = prepare(reader, BLOCKING[name])
-    reader.names |= {name: getattr(sync_blocking, name) for name in sync_blocking.__all__}
-    read(reader, "client = Sync()")
-    if name.startswith("BulkRun."):
-        read(reader, "run = client.bulk.open('out', 'jobs.csv')")
-        read(reader, "run.result()" if "retry" in name else "")
+@pytest.mark.parametrize(("name", "code", "names"), EXAMPLES)
+def test_an_example_works(name: str, code: str, names: dict[str, Any], reader: Reader) -> None:
+    """As its style has it: awaited with the core's names, or plain with the twin's."""
+    code = prepare(reader, code)
+    reader.names |= names
+    client, wait = ("AsyncSync", "await ") if names is CORE else ("Sync", "")
+    read(reader, f"client = {client}()")
+    if "BulkRun." in name:
+        read(reader, f"run = {wait}client.bulk.open('out', 'jobs.csv')")
+        read(reader, f"{wait}run.result()" if "retry" in name else "")
     read(reader, code)
-    read(reader, "client.close()")
+    read(reader, f"{wait}client.close()")
 
 
 @pytest.mark.parametrize("name", PLAIN)
