@@ -232,7 +232,7 @@ EXITS = {
             try:
                 portal.run(work())
             except ClosedError:
-                say("end")
+                os.write(1, b"end")  # a print may be frozen with the lock that Python flushes stdout with
         threading.Thread(target=call, daemon=True).start()
         started.wait()
         """,
