@@ -1,31 +1,27 @@
-"""One HTTP exchange through aiohttp: the only module that touches it, imported at the first connect.
+"""One HTTP exchange through aiohttp: imported at the first connect.
 
-Importing aiohttp takes longer than many a script's whole work, so nothing else may import this module
-at its top.
+Importing aiohttp takes longer than many a script's whole work, so nothing that is imported before may import this
+module at its top.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiohttp
 import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from sync_async._connections import GuardedConnector, make_connector
 from sync_async._deadlines import Deadlines
 from sync_async._errors import ClosedError
-from sync_async._forks import lookups
 from sync_async._response import ApiResponse, NoAnswer
 from sync_async._settings import Timeout
-from sync_async._threads import in_own_thread
 
 if TYPE_CHECKING:
     from sync_async._bodies import Body, MultipartBody
@@ -39,60 +35,13 @@ HOPELESS = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMi
 """Another attempt would meet the same certificate."""
 
 
-class GuardedConnector(aiohttp.TCPConnector):
-    """A connector that leaves its connections alone in a forked child.
-
-    Collecting an inherited connector unregisters its sockets from the epoll object that the child shares
-    with the parent; the parent's next request on such a connection would hang.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        self._made_in = os.getpid()  # before the parent's __init__, which may fail and then be collected
-        self.deadlines = Deadlines(asyncio.get_running_loop())
-        super().__init__(**settings)
-
-    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
-        with self.deadlines.suspended():  # connecting has a limit of its own
-            return await super()._create_connection(req, traces, timeout)
-
-    def __del__(self, *args: Any) -> None:
-        if os.getpid() == self._made_in:
-            super().__del__(*args)
-
-
-class Lookup:
-    """The part of an event loop that aiohttp asks for the addresses of hosts."""
-
-    async def getaddrinfo(self, host: str, port: int, **settings: Any) -> Any:
-        """Do as the loop does, but in a thread that nobody has to wait for."""
-        return await self._ask(partial(socket.getaddrinfo, host, port, **settings))
-
-    async def getnameinfo(self, address: Any, flags: int = 0) -> Any:
-        """Do as the loop does."""
-        return await self._ask(partial(socket.getnameinfo, address, flags))
-
-    async def _ask(self, function: Callable[[], Any]) -> Any:
-        def ask() -> Any:
-            with lookups.under_way():
-                return function()
-
-        return await in_own_thread(ask)
-
-
-def _make_connector() -> aiohttp.TCPConnector:
-    resolver = None
-    if aiohttp.DefaultResolver is aiohttp.ThreadedResolver:  # the other one has its own way
-        resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", Lookup()))
-    return GuardedConnector(limit=0, resolver=resolver)
-
-
 def make_session(*, beside: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
     """Make a session without cookies, without hidden repeats and without a limit of its own.
 
     Args:
         beside: A session whose connections are to be used, but nothing else of it.
     """
-    connector = _make_connector() if beside is None else beside.connector
+    connector = make_connector() if beside is None else beside.connector
     session = aiohttp.ClientSession(
         connector=connector,  # without limit: the transport queues, before any timeout starts to run
         connector_owner=beside is None,

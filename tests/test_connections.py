@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import ssl
 import subprocess
 import sys
@@ -75,6 +76,53 @@ async def test_a_certificate_that_cannot_be_trusted_ends_the_call_at_once(tmp_pa
         ) as caught:
             await client.models.list()
     assert caught.value.attempts == 1
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_answers_are_read_into_memory_that_is_there(tmp_path: Path, scheme: str) -> None:
+    """A small one asks for little, where asyncio would ask for 256 KiB; a large one comes whole."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def answer(request: web.Request) -> web.Response:
+        size = int(request.query["size"])
+        return web.json_response(("0123456789" * size)[:size])
+
+    app = web.Application()
+    app.router.add_get("/text", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context if scheme == "https" else None).start()
+    program = """
+import asyncio, sys, tracemalloc
+from sync_async import AsyncSync
+
+async def main():
+    async with AsyncSync(api_key="k", base_url=sys.argv[1], max_retries=0) as client:
+
+        async def check(size):
+            answer = await client.request("GET", "/text", query={"size": size})
+            assert answer.data == ("0123456789" * size)[:size]
+
+        await check(10)
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        await check(10)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most - before < 100_000, most - before
+        await asyncio.gather(*(check(size) for size in (1, 65_534, 65_536, 1_000_000, 3_000_000)))
+
+asyncio.run(main())
+"""
+    ran = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", program, f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"),
+        env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
+    )
+    assert await ran.wait() == 0
     await runner.cleanup()
 
 
