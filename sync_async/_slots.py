@@ -6,7 +6,7 @@ import asyncio
 import collections
 
 GROWTH = 8
-"""How many slots one turn of the loop may add.
+"""How many slots one turn of the loop may add, less those that came back since the last one.
 
 A slot is a connection, and making one takes longer than a request over one that is there. If all calls of a
 burst asked for theirs in the same turn, no request would leave before all connections were made, and no answer
@@ -22,24 +22,31 @@ class Slots:
         self._unopened = limit
         self._free = 0
         self._growth = GROWTH
+        self._came_back = 0
         self._turn_is_planned = False
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
 
-    async def acquire(self) -> None:
-        """Take a slot; first come, first served."""
-        if not self._waiting and self._has_taken():
-            return
-        slot = self._loop.create_future()
-        self._waiting.append(slot)
-        try:
-            await slot
-        except asyncio.CancelledError:
-            if not slot.cancelled():  # it came at the same moment
-                self.release()
-            raise
+    def take(self) -> asyncio.Future[None] | None:
+        """Take a slot; first come, first served.
 
-    def release(self) -> None:
-        """Give a slot back."""
+        Returns:
+            None if it is there, else what to wait for.
+        """
+        if not self._waiting and self._has_taken():
+            return None
+        place = self._loop.create_future()
+        self._waiting.append(place)
+        return place
+
+    def release(self, place: asyncio.Future[None] | None) -> None:
+        """Give a slot back, or leave the queue.
+
+        Args:
+            place: What is waited for, if anything is; a slot may have come at the moment in which the wait ended.
+        """
+        if place is not None and (place.cancel() or place.cancelled()):
+            return
+        self._came_back += 1
         if not self._has_handed_over():
             self._free += 1
 
@@ -50,7 +57,7 @@ class Slots:
         if not self._unopened:
             return False
         self._plan_turn()
-        if not self._growth:
+        if self._growth <= 0:
             return False
         self._open()
         return True
@@ -61,9 +68,9 @@ class Slots:
 
     def _has_handed_over(self) -> bool:
         while self._waiting:
-            slot = self._waiting.popleft()
-            if not slot.done():
-                slot.set_result(None)
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
                 return True
         return False
 
@@ -74,8 +81,9 @@ class Slots:
 
     def _turn(self) -> None:
         self._turn_is_planned = False
-        self._growth = GROWTH
-        while self._unopened and self._growth and self._has_handed_over():
+        self._growth = GROWTH - self._came_back
+        self._came_back = 0
+        while self._unopened and self._growth > 0 and self._has_handed_over():
             self._open()
         if self._unopened and self._waiting:
             self._plan_turn()

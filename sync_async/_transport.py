@@ -9,7 +9,7 @@ import random
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -25,7 +25,7 @@ from sync_async._errors import (
 from sync_async._forks import imports
 from sync_async._loading import load_http
 from sync_async._request import Answer, ApiRequest, Repeat
-from sync_async._response import ApiResponse, NoAnswer, error_of
+from sync_async._response import ApiResponse, NoAnswer, error_of, value_of
 from sync_async._retry import Failure
 from sync_async._settings import Secret, Timeout
 from sync_async._slots import Slots
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from sync_async._aiohttp import Exchange
     from sync_async._storage import Storage
+
+T = TypeVar("T")
 
 log = logging.getLogger("syncso")
 log.addHandler(logging.NullHandler())
@@ -229,7 +231,16 @@ class Transport:
             ApiConnectionError: No answer came, after all repeats that were allowed.
             ClosedError: The client is closed.
         """
-        return _Call(self, request).run()
+        return _Call(self, request).run(_as_it_came)
+
+    def fetch(self, request: ApiRequest[T]) -> Coroutine[Any, Any, T]:
+        """Do as `send` does, and decode the answer.
+
+        Raises:
+            DecodeError: It is not what the endpoint promises.
+        """
+        # not a coroutine around that of `send`: thousands may be waiting for their turn
+        return _Call(self, request).run(value_of)
 
     def target_of(self, url: str) -> str | None:
         """Give path and query of a URL of the API, relative to the base URL; None for one of another host."""
@@ -239,6 +250,10 @@ class Transport:
         """Give the way to storage hosts; it knows nothing of the client but its timeouts for one exchange."""
         await self.pool.open()
         return self.pool.storage(self.settings.timeout)
+
+
+def _as_it_came(_: ApiRequest[Any], response: ApiResponse) -> ApiResponse:
+    return response
 
 
 class _Call:
@@ -253,25 +268,28 @@ class _Call:
         self.deadline: float | None = None
         self.tries = self.repeats = self.redirects = 0
 
-    async def run(self) -> ApiResponse:
+    async def run(self, read: Callable[[ApiRequest[Any], ApiResponse], T]) -> T:
         pool, timeout = self.transport.pool, self.timeout
         if not pool.is_open_here():
             await pool.open()
         slots = pool.slots
         while True:
             try:
-                await slots.acquire()  # a queue of our own is no fault of the network's: no clock runs yet
+                place = slots.take()
                 try:
+                    if place is not None:
+                        await place  # a queue of our own is no fault of the network's: no clock runs yet
+                        place = None
                     response = await (self._attempt() if timeout.total is None else self._in_time(timeout.total))
                 finally:
-                    slots.release()
+                    slots.release(place)
             except NoAnswer as finding:
                 await self._repeat_after(self._error_of(finding), failure_of(finding), None)
                 continue
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s answered %d (attempt %d)", self.request.name, response.status, self.tries)
             if response.status < 300 or self._is_link(response):  # noqa: PLR2004
-                return response
+                return read(self.request, response)
             if not self._redirected(response):
                 error = error_of(self.request, response)
                 await self._repeat_after(error, _failure_of_answer(response.status, error), error.retry_after)

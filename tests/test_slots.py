@@ -30,14 +30,21 @@ class Calls:
         self._ends[number].set()
 
     async def _call(self, number: int) -> None:
-        await self.slots.acquire()
+        place = self.slots.take()
+        try:
+            if place is not None:
+                await place
+            await self._work(number)
+        finally:
+            self.slots.release(place)
+
+    async def _work(self, number: int) -> None:
         self.under_way.append(number)
         self._ends[number] = asyncio.Event()
         try:
             await self._ends[number].wait()
         finally:
             self.under_way.remove(number)
-            self.slots.release()
 
 
 async def turns(count: int = 100) -> None:
@@ -69,6 +76,25 @@ async def test_a_turn_of_the_loop_adds_a_few_so_that_the_first_can_send(calls: C
         await turns(1)
         seen.add(len(calls.under_way))
     assert seen == {GROWTH, 2 * GROWTH, 20}
+
+
+async def test_a_turn_adds_fewer_when_some_came_back_since_the_last() -> None:
+    """Who sends over what is there needs no new one, and making it would hold him up."""
+    slots = Slots(100, asyncio.get_running_loop())
+    places = [place for _ in range(60) if (place := slots.take()) is not None]
+    await turns(1)
+    assert sum(place.done() for place in places) == GROWTH
+    for _ in range(3):
+        slots.release(None)
+    assert sum(place.done() for place in places) == GROWTH + 3
+    await turns(1)
+    assert sum(place.done() for place in places) == 2 * GROWTH
+    for _ in range(2 * GROWTH):
+        slots.release(None)
+    await turns(1)
+    assert sum(place.done() for place in places) == 4 * GROWTH
+    await turns(1)
+    assert sum(place.done() for place in places) == 5 * GROWTH
 
 
 async def test_a_slot_that_comes_back_goes_to_who_has_waited_longest(calls: Calls) -> None:
@@ -106,6 +132,20 @@ async def test_one_who_gives_up_while_waiting_is_passed_over(calls: Calls) -> No
     calls.end(0)
     await turns()
     assert calls.under_way[-1] == 21
+
+
+async def test_one_whose_coroutine_is_closed_while_it_waits_is_passed_over(calls: Calls) -> None:
+    """As it is when the interpreter lets go of a loop that was stopped."""
+    calls.begin(20)
+    await turns()
+    left = calls._call(20)
+    left.send(None)
+    calls.begin(1)
+    await turns(1)
+    left.close()
+    calls.end(0)
+    await turns()
+    assert calls.under_way[-1] == 20
 
 
 async def test_one_who_gives_up_as_his_slot_comes_leaves_it_to_the_next(calls: Calls) -> None:

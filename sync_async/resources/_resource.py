@@ -27,9 +27,9 @@ class Caller:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
-    async def fetch(self, request: ApiRequest[T]) -> T:
+    def fetch(self, request: ApiRequest[T]) -> Coroutine[Any, Any, T]:
         """Send a request and decode its answer."""
-        return value_of(request, await self.send(request))
+        return self.transport.fetch(request)
 
     def send(self, request: ApiRequest[Any]) -> Coroutine[Any, Any, ApiResponse]:
         """Send a request and return its answer."""
@@ -40,6 +40,10 @@ class RecordingCaller(Caller):
     """Keeps the last answer and its request's key."""
 
     __slots__ = ("key", "response")
+
+    async def fetch(self, request: ApiRequest[T]) -> T:
+        """Send a request, keep its answer and decode it."""
+        return value_of(request, await self.send(request))
 
     async def send(self, request: ApiRequest[Any]) -> ApiResponse:
         """Send a request and keep its answer."""

@@ -21,7 +21,7 @@ from sync_async._listeners import OnProgress, tell
 from sync_async._loading import in_thread
 from sync_async._media import MediaFile
 from sync_async._request import Endpoint, Repeat, make_request
-from sync_async._response import NoAnswer, value_of
+from sync_async._response import NoAnswer
 from sync_async._settings import RequestOptions
 from sync_async._transport import Transport, failure_of
 from sync_async.transfer.hosts import host_of
@@ -171,8 +171,7 @@ class _Upload:
             "contentType": self.file.content_type,
             "size": self.file.source.size,
         }
-        request = make_request(PRESIGN, self.options, json_body=body)
-        return value_of(request, await self.transport.send(request))
+        return await self.transport.fetch(make_request(PRESIGN, self.options, json_body=body))
 
     async def _put(self, place: PresignedUpload) -> StorageAnswer | None:
         """Send the file until the host has answered for good; None when the address ended before."""
