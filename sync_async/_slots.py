@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 
-GROWTH = 8
+GROWTH = 4
 """How many slots one turn of the loop may add, less those that came back since the last one.
 
 A slot is a connection, and making one takes longer than a request over one that is there. If all calls of a
