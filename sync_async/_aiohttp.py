@@ -74,7 +74,7 @@ class SendOnce:
 _NO_LIMIT = contextlib.nullcontext()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Exchange:
     """What an attempt needs besides the request: all that is the same for each call of a client."""
 
@@ -186,7 +186,7 @@ async def send_stream(
             raise
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Sending:
     """A body on its way: a stall of the connection is noticed, a failure of the file is kept."""
 

@@ -21,7 +21,7 @@ from sync_async.types.options import DialogueEdit, DubParams, GenerationOptions,
 ModelT = TypeVar("ModelT", bound=ApiObject)
 
 LONGEST_SCRIPT = 5000
-OUTPUT_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+OUTPUT_NAME = r"[A-Za-z0-9_-]{1,255}"
 
 
 def checked_model(model: Any) -> str:
@@ -87,7 +87,7 @@ def checked_output_name(name: str | None) -> str | None:
     """Check the output's base name: the server silently changes others."""
     if name is None:
         return None
-    if not isinstance(name, str) or not OUTPUT_NAME.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(OUTPUT_NAME, name):
         raise ArgumentError(
             "output_file_name",
             f"{name!r} is not 1 to 255 letters, digits, '_' and '-'; the server adds the extension itself",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 INPUT_OF = {"video": Video, "image": Image, "audio": Audio}
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GenerationArguments:
     """What a caller says of a generation, unchecked."""
 

@@ -46,7 +46,6 @@ def _import_http() -> Any:
 
         # the others are imported where few programs need them, on the loop, which need not stand still for them
         from sync_async import _aiohttp, _codec  # noqa: F401
-        from sync_async.types import error_body  # noqa: F401
 
     _http = _aiohttp
     return _http

@@ -58,7 +58,6 @@ from sync_async.types.batch_results import BatchResults, BatchRow, UnreadableLin
 from sync_async.types.batches import (
     BatchId,
     BatchMetrics,
-    BatchNotification,
     BatchResponse,
     BatchStatus,
     CreateBatchResponse,
@@ -70,9 +69,7 @@ from sync_async.types.generations import (
     EstimatedGenerationCost,
     Generation,
     GenerationId,
-    GenerationNotification,
     GenerationStatus,
-    WebhookStatus,
 )
 from sync_async.types.inputs import (
     Audio,
@@ -87,6 +84,7 @@ from sync_async.types.inputs import (
     Video,
 )
 from sync_async.types.models import ModelInfo, ModelType
+from sync_async.types.notifications import BatchNotification, GenerationNotification, WebhookStatus
 from sync_async.types.options import (
     ActiveSpeaker,
     DialogueEdit,

@@ -16,6 +16,7 @@ from sync_async._errors import (
     DecodeError,
     InternalServerError,
 )
+from sync_async._forks import imports
 from sync_async._headers import Headers
 from sync_async._json import json_of_bytes
 from sync_async._loading import load_codec
@@ -29,7 +30,7 @@ DEEPEST = 100
 """Levels of an error body that are read as JSON; one with more is kept as text."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class ApiResponse:
     """What came back, undecoded."""
 
@@ -145,7 +146,8 @@ def _error_class(status: int, body: Any) -> type[ApiError]:
 
 def _error_body(response: ApiResponse) -> Any:
     """Read an error body leniently: each field that has its right type, the rest kept as it came."""
-    from sync_async.types.error_body import GenerationError
+    with imports.under_way():
+        from sync_async.types.error_body import GenerationError
 
     value = any_value(response)
     if _nests_deeply(value):  # such an error could not be pickled

@@ -46,7 +46,7 @@ class Failure(enum.Enum):
     """Repeating cannot help."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Attempt:
     """A failed attempt, as the decision needs it."""
 

@@ -48,7 +48,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 KEEPS_METHOD = (307, 308)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ClientSettings:
     """All that the calls of a client have in common."""
 

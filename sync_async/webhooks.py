@@ -21,8 +21,7 @@ from sync_async._errors import (
     WrongSignatureError,
 )
 from sync_async._json import json_of_bytes
-from sync_async.types.batches import BatchNotification
-from sync_async.types.generations import GenerationNotification
+from sync_async.types.notifications import BatchNotification, GenerationNotification
 
 __all__ = ["HEADER", "Notification", "parse", "verify"]
 

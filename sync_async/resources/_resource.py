@@ -65,7 +65,7 @@ class Resource:
                 setattr(cls, name, explains_keywords(method))
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WithRawResponse(Generic[ResourceT]):
     """The methods of a resource, each returning a `RawResponse`."""
 

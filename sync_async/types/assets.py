@@ -22,7 +22,7 @@ AssetSort = (
 )  # fmt: skip
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Asset(ApiObject):
     """A file of the organisation's media library.
 
@@ -47,7 +47,7 @@ class Asset(ApiObject):
     project_id: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class PaginatedAssetsResponse(ApiObject):
     """One page of assets; without `next_cursor` it is the last."""
 
@@ -56,7 +56,7 @@ class PaginatedAssetsResponse(ApiObject):
     total_count: int | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class PresignedUpload(ApiObject):
     """Where a file is to be sent, and its address from then on; `expires_in` is in seconds.
 

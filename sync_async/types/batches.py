@@ -13,7 +13,7 @@ BatchId = str
 BatchStatus = Literal["PENDING", "JOBS_CREATED", "PROCESSING", "COMPLETED", "FAILED"] | str
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class BatchMetrics(ApiObject):
     """How many generations of a batch are in which state."""
 
@@ -25,7 +25,7 @@ class BatchMetrics(ApiObject):
     pending_count: int | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class BatchResponse(ApiObject):
     """A batch. `output_url` is empty until the results are ready; COMPLETED may hold failed rows.
 
@@ -40,15 +40,7 @@ class BatchResponse(ApiObject):
     webhook_url: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class BatchNotification(BatchResponse):
-    """What the webhook of a batch brings: the batch as it ended.
-
-    Source: https://sync.so/docs/api-reference/api/webhooks-payload-reference/batch-status-update
-    """
-
-
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class ValidationResponse(ApiObject):
     """The answer to a dry run that found nothing wrong."""
 

@@ -11,7 +11,7 @@ from sync_async.types._model import ApiObject
 GenerationErrorMessage = str | list[str]
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GenerationError(ApiObject):
     """What the server says of a refused request. Fields can be read as attributes or by their wire names.
 

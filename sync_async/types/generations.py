@@ -13,10 +13,9 @@ from sync_async.types.options import GenerationOptions, GenerationSegment, Model
 
 GenerationId = str
 GenerationStatus = Literal["PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED"] | str
-WebhookStatus = Literal["COMPLETED", "FAILED"] | str
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Generation(ApiObject):
     """One lip-sync job.
 
@@ -46,28 +45,7 @@ class Generation(ApiObject):
     """The key of the request that made this generation; only on what a create call returned."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class GenerationNotification(ApiObject):
-    """What the webhook of a generation brings: fewer fields than the polled object.
-
-    Source: https://sync.so/docs/api-reference/api/webhooks-payload-reference/webhooks
-    """
-
-    id: GenerationId
-    status: WebhookStatus
-    created_at: datetime | None = None
-    model: Model | None = None
-    input: list[Input] = attrs.field(factory=list)
-    options: GenerationOptions | None = None
-    output_url: str | None = attrs.field(default=None, metadata={"also": "outputMediaUrl"})
-    output_duration: float | None = None
-    segment_output_url: str | None = None
-    webhook_url: str | None = None
-    error: str | None = None
-    error_code: str | None = attrs.field(default=None, metadata={"wire": "error_code", "also": "errorCode"})
-
-
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class EstimatedGenerationCost(ApiObject):
     """What a generation would cost, in USD."""
 
@@ -76,7 +54,7 @@ class EstimatedGenerationCost(ApiObject):
     estimated_credits: float | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class CreateGenerationDto(ApiObject):
     """The body of `POST /v2/generate`, as syncsdk names it."""
 

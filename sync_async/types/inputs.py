@@ -18,7 +18,7 @@ class InputItem(RequestObject):
     __slots__ = ()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Video(InputItem):
     """A video to be lip-synced: exactly one of `url` and `asset_id`.
 
@@ -38,7 +38,7 @@ class Video(InputItem):
     segments_frames: SegmentFrames | None = attrs.field(default=None, metadata={"wire": "segments_frames"})
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Image(InputItem):
     """A JPEG, PNG or WebP picture of a face, for `sync-3`: exactly one of `url` and `asset_id`."""
 
@@ -48,7 +48,7 @@ class Image(InputItem):
     ref_id: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Audio(InputItem):
     """A recorded voice: exactly one of `url` and `asset_id`.
 
@@ -64,7 +64,7 @@ class Audio(InputItem):
     ref_id: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class ElevenLabs(RequestObject):
     """Speech made by ElevenLabs.
 
@@ -85,7 +85,7 @@ class ElevenLabs(RequestObject):
 TtsProviderConfig = ElevenLabs
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Tts(InputItem):
     """A voice that is synthesised from text before the generation starts.
 
@@ -99,7 +99,7 @@ class Tts(InputItem):
     ref_id: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class OtherInput(InputItem):
     """An input of a type that this version does not know; its fields are in `extra`."""
 

@@ -12,7 +12,7 @@ from sync_async.types._model import ApiObject
 ModelType = Literal["lipsync", "react"] | str
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class ModelInfo(ApiObject):
     """A model; `name` is the value to send as `model`."""
 

@@ -14,7 +14,7 @@ ModelMode = Literal["lips", "face", "head"] | str
 Emotion = Literal["happy", "sad", "angry", "disgusted", "surprised", "neutral"] | str
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class ActiveSpeaker(RequestObject):
     """Which face is lip-synced: found automatically, by a point, or by boxes.
 
@@ -35,7 +35,7 @@ class ActiveSpeaker(RequestObject):
     bounding_boxes_url: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GenerationOptions(RequestObject):
     """Options of a generation; the server ignores those that the model does not take.
 
@@ -61,7 +61,7 @@ class GenerationOptions(RequestObject):
     reasoning_enabled: bool | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class SegmentAudioInput(RequestObject):
     """The voice of a segment, whole or cropped.
 
@@ -76,7 +76,7 @@ class SegmentAudioInput(RequestObject):
     end_time: float | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GenerationSegment(RequestObject):
     """A stretch of the video with a voice of its own.
 
@@ -94,7 +94,7 @@ class GenerationSegment(RequestObject):
     options_override: GenerationOptions | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DubParams(RequestObject):
     """Translate the speech of the video and lip-sync to the translation.
 
@@ -111,7 +111,7 @@ class DubParams(RequestObject):
     num_speakers: int | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DialogueEdit(RequestObject):
     """A finished dialogue edit to be rendered, for `sync-3`."""
 

@@ -19,8 +19,7 @@ from sync_async import (
     WebhookError,
     WrongSignatureError,
 )
-from sync_async.types.batches import BatchNotification
-from sync_async.types.generations import GenerationNotification
+from sync_async.types.notifications import BatchNotification, GenerationNotification
 from sync_async.webhooks import parse, verify
 from tests.properties.effort import examples
 from tests.properties.mutations import leads_into, mutated
