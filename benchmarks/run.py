@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = HERE / "results"
 LATEST = RESULTS / "latest.json"
-ROUNDS = 5
+ROUNDS = 9
 GIB = 1024**3
 OURS = "syncso"
 
