@@ -1,8 +1,8 @@
 """`make bench`: the figures, as ratios of medians of interleaved runs, beside real opponents.
 
 Results are printed and written to `benchmarks/results/latest.json`, and drawn as SVG beside it. A name as the only
-argument (`python benchmarks/run.py threads`) measures the figures anew whose workload is called so, and keeps the
-rest.
+argument (`python benchmarks/run.py threads`) measures the figures anew whose workload or scheme is called so, and
+keeps the rest.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 
 import opponents
 import plots
+import trustme
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -50,6 +52,7 @@ class Figure(NamedTuple):
     """What is imported, where the workload is that."""
     unit: int = 1
     """What one count holds: a list of 1000 generations."""
+    scheme: str = "http"
 
 
 FIGURES = [
@@ -76,6 +79,14 @@ FIGURES = [
         in_flight=1000,
         delay=0.05,
         at_least={"syncsdk": 12},
+    ),
+    Figure(
+        "1000 async reads at once over HTTPS, server takes 50 ms",
+        "burst",
+        {OURS: 1000, "aiohttp": 1000, "syncsdk": 1000},
+        in_flight=1000,
+        delay=0.05,
+        scheme="https",
     ),
     Figure(
         "memory of 1000 reads in flight",
@@ -172,12 +183,29 @@ def serving(script: str, *words: str) -> Iterator[str]:
             server.terminate()
 
 
+@contextlib.contextmanager
+def answering(figure: Figure) -> Iterator[str]:
+    """Start the server that a figure asks for, and give its address; what is run meanwhile trusts it."""
+    if figure.delay is None:
+        yield "-"
+        return
+    words = [str(figure.delay)]
+    with tempfile.TemporaryDirectory() as folder:
+        if figure.scheme == "https":
+            trusted, own = Path(folder, "authority.pem"), Path(folder, "server.pem")
+            authority = trustme.CA()
+            authority.cert_pem.write_to_path(trusted)
+            authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
+            os.environ["SSL_CERT_FILE"] = str(trusted)
+            words.append(str(own))
+        with serving("server.py", *words) as port:
+            yield f"{figure.scheme}://127.0.0.1:{port}"
+        os.environ.pop("SSL_CERT_FILE", None)
+
+
 def compared(figure: Figure) -> dict[str, Any]:
     """Run all opponents in turn, round after round, and give medians and ratios."""
-    with contextlib.ExitStack() as stack:
-        url = "-"
-        if figure.delay is not None:
-            url = "http://127.0.0.1:" + stack.enter_context(serving("server.py", str(figure.delay)))
+    with answering(figure) as url:
         for opponent in figure.counts:  # what is compiled at a first import is no part of any figure
             run(figure._replace(counts=dict.fromkeys(figure.counts, figure.in_flight)), opponent, url)
         runs: dict[str, list[Run]] = {opponent: [] for opponent in figure.counts}
@@ -225,9 +253,10 @@ def transfers_measured() -> list[dict[str, Any]]:
 def measured_anew(only: str) -> dict[str, Any]:
     """Measure the figures of one workload, and take the rest from the last run."""
     latest: dict[str, Any] = json.loads(LATEST.read_text(encoding="utf-8"))
+    known = {old["figure"]: old for old in latest["results"]}
     latest["results"] = [
-        _told(compared(figure)) if figure.workload == only else old
-        for figure, old in zip(FIGURES, latest["results"], strict=True)
+        _told(compared(figure)) if only in (figure.workload, figure.scheme) else known[figure.title]
+        for figure in FIGURES
     ]
     return latest
 

@@ -1,12 +1,14 @@
 """A server in its own process whose answers are made beforehand, so that the client is what is measured.
 
-`python server.py [SECONDS]` prints its port, and answers each request that many seconds later, or at once.
+`python server.py [SECONDS [CERTIFICATE]]` prints its port, and answers each request that many seconds later, or at
+once; with a file of a certificate and its key, over HTTPS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from typing import Any
 
@@ -55,13 +57,17 @@ class Answering(asyncio.Protocol):
             self.transport.write(ANSWER * len(requests))
 
 
-async def serve(seconds: float) -> None:
+async def serve(seconds: float = 0.0, certificate: str | None = None) -> None:
     """Print the port and serve until the process is ended."""
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Answering(seconds), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(lambda: Answering(seconds), "127.0.0.1", 0, backlog=4096, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)))
+    sys.exit(asyncio.run(serve(*map(float, sys.argv[1:2]), *sys.argv[2:])))

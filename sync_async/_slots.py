@@ -44,6 +44,8 @@ class Slots:
         Args:
             place: What is waited for, if anything is; a slot may have come at the moment in which the wait ended.
         """
+        if self._loop.is_closed():  # its calls are collected, and would say so
+            return
         if place is not None and (place.cancel() or place.cancelled()):
             return
         self._came_back += 1

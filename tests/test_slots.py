@@ -172,3 +172,16 @@ async def test_all_slots_are_there_again_when_all_have_ended(calls: Calls) -> No
     calls.begin(30)
     await turns()
     assert len(calls.under_way) == 20
+
+
+def test_calls_that_end_with_a_closed_loop_end_quietly() -> None:
+    """As when a program lets go of a loop in the middle of them; there is nobody to hand a slot to."""
+    loop = asyncio.new_event_loop()
+    slots = Slots(1, loop)
+    assert slots.take() is None
+    place = slots.take()
+    assert place is not None
+    place.add_done_callback(lambda _: None)  # as a task has one
+    loop.close()
+    slots.release(None)
+    slots.release(place)
