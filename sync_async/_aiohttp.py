@@ -244,9 +244,16 @@ def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off"
     if isinstance(error, aiohttp.ClientResponseError):
-        # the words of the complaint, and not what it quotes: an answer may hold a signed link
-        words = re.match(r"[\w ]*", error.message)
-        return f"the answer is not HTTP ({type(error).__name__}: {words[0].strip() if words else ''})"
+        return _complaint(error)
     # an address that is none is all that its error says, and a link is signed
     said = "" if isinstance(error, aiohttp.InvalidURL) else f": {error}"
     return f"the connection failed ({type(error).__name__}{said})"
+
+
+def _complaint(error: aiohttp.ClientResponseError) -> str:
+    # the words of it, and not what it quotes: an answer may hold a signed link
+    words = re.match(r"[\w ]*", error.message)
+    said = words[0].strip() if words else ""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refused to connect ({error.status} {said})"
+    return f"the answer is not HTTP ({type(error).__name__}: {said})"

@@ -8,16 +8,20 @@ import os
 import ssl
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import pytest_asyncio
 import trustme
 from aiohttp import web
 
 import sync_async
-from sync_async import ApiConnectionError, AsyncSync
+from sync_async import ApiConnectionError, AsyncSync, Audio, Video
 from tests.conftest import Server
+
+INPUT = [Video(url="https://x.example/v.mp4"), Audio(url="https://x.example/a.wav")]
 
 
 async def test_many_clients_build_no_context_for_tls_of_their_own(
@@ -79,9 +83,17 @@ async def test_a_certificate_that_cannot_be_trusted_ends_the_call_at_once(tmp_pa
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_answers_are_read_into_memory_that_is_there(tmp_path: Path, scheme: str) -> None:
-    """A small one asks for little, where asyncio would ask for 256 KiB; a large one comes whole."""
+class Texts(NamedTuple):
+    """A server that answers with texts of any length."""
+
+    url: str
+    env: dict[str, str]
+    """In which a program trusts it."""
+
+
+@pytest_asyncio.fixture(params=["http", "https"])
+async def texts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Texts]:
+    """One that speaks HTTP, and one that speaks HTTPS."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -95,13 +107,19 @@ async def test_answers_are_read_into_memory_that_is_there(tmp_path: Path, scheme
     app.router.add_get("/text", answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context if scheme == "https" else None).start()
-    program = """
+    ssl_context = context if request.param == "https" else None
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context).start()
+    url = f"{request.param}://127.0.0.1:{runner.addresses[0][1]}"
+    yield Texts(url, {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+    await runner.cleanup()
+
+
+READ_TEXTS = """
 import asyncio, sys, tracemalloc
 from sync_async import AsyncSync
 
-async def main():
-    async with AsyncSync(api_key="k", base_url=sys.argv[1], max_retries=0) as client:
+async def main(url, proxy=None):
+    async with AsyncSync(api_key="sk-secret", base_url=url, proxy=proxy, max_retries=0) as client:
 
         async def check(size):
             answer = await client.request("GET", "/text", query={"size": size})
@@ -116,14 +134,68 @@ async def main():
         assert most - before < 100_000, most - before
         await asyncio.gather(*(check(size) for size in (1, 65_534, 65_536, 1_000_000, 3_000_000)))
 
-asyncio.run(main())
+asyncio.run(main(*sys.argv[1:]))
 """
-    ran = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", program, f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"),
-        env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
-    )
-    assert await ran.wait() == 0
-    await runner.cleanup()
+
+
+async def read_texts(texts: Texts, *proxy: str) -> int:
+    """Read some in a program of its own, whose memory is measured, and tell how it ended."""
+    words = ["-W", "error", "-c", READ_TEXTS, texts.url, *proxy]
+    ran = await asyncio.create_subprocess_exec(sys.executable, *words, env=texts.env)
+    return await ran.wait()
+
+
+async def test_answers_are_read_into_memory_that_is_there(texts: Texts) -> None:
+    """A small one asks for little, where asyncio would ask for 256 KiB; a large one comes whole."""
+    assert await read_texts(texts) == 0
+
+
+async def test_a_proxy_passes_all_on_and_learns_the_key_of_plain_requests_only(texts: Texts) -> None:
+    """Over HTTPS it is asked for a tunnel, which it cannot look into."""
+    heads: list[bytes] = []
+    target = int(texts.url.rpartition(":")[2])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head)
+        there, back = await asyncio.open_connection("127.0.0.1", target)
+        if head.startswith(b"CONNECT "):
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            back.write(head)
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        assert await read_texts(texts, f"http://127.0.0.1:{port}") == 0
+    tunnels = texts.url.startswith("https")
+    assert {head.split(b" ")[0] for head in heads} == {b"CONNECT" if tunnels else b"GET"}
+    assert any(b"sk-secret" in head for head in heads) is not tunnels
+
+
+async def test_a_proxy_that_refuses_its_tunnel_has_started_nothing() -> None:
+    """The error says what stands in the way, and that nothing can have been bought."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncSync(api_key="k", base_url="https://127.0.0.1:9", proxy=proxy, max_retries=0) as client:
+            with pytest.raises(
+                ApiConnectionError, match=r"the proxy refused to connect \(407 Proxy Authentication Required\)"
+            ) as caught:
+                await client.generations.create(model="lipsync-2", input=INPUT)
+    assert caught.value.outcome_unknown is False
 
 
 def test_every_public_name_can_be_loaded_first() -> None:
