@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiohttp
@@ -224,12 +225,18 @@ def client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientT
 
 def finding_of(error: Exception) -> NoAnswer:
     """Say what a failure of the network tells: whether the request may have arrived, and whether time ran out."""
-    if isinstance(error, HOPELESS):
+    if isinstance(error, HOPELESS) or _wants_other_credentials(error):
         return NoAnswer(_describe(error), reached=False, hopeless=True)
     timed_out = isinstance(error, TimeoutError)
     if isinstance(error, REFUSED):
         return NoAnswer(_describe(error), reached=False, timed_out=timed_out)
     return NoAnswer("no answer in time" if timed_out else _describe(error), reached=True, timed_out=timed_out)
+
+
+def _wants_other_credentials(error: Exception) -> bool:
+    if not isinstance(error, aiohttp.ClientHttpProxyError):
+        return False
+    return error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
 def _describe(error: Exception) -> str:

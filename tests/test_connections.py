@@ -180,7 +180,7 @@ async def test_a_proxy_passes_all_on_and_learns_the_key_of_plain_requests_only(t
 
 
 async def test_a_proxy_that_refuses_its_tunnel_has_started_nothing() -> None:
-    """The error says what stands in the way, and that nothing can have been bought."""
+    """Another attempt would be refused, too; the error says why, and that nothing can have been bought."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -190,12 +190,12 @@ async def test_a_proxy_that_refuses_its_tunnel_has_started_nothing() -> None:
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AsyncSync(api_key="k", base_url="https://127.0.0.1:9", proxy=proxy, max_retries=0) as client:
+        async with AsyncSync(api_key="k", base_url="https://127.0.0.1:9", proxy=proxy) as client:
             with pytest.raises(
                 ApiConnectionError, match=r"the proxy refused to connect \(407 Proxy Authentication Required\)"
             ) as caught:
                 await client.generations.create(model="lipsync-2", input=INPUT)
-    assert caught.value.outcome_unknown is False
+    assert (caught.value.attempts, caught.value.outcome_unknown) == (1, False)
 
 
 def test_every_public_name_can_be_loaded_first() -> None:
