@@ -118,7 +118,7 @@ class Exchange:
                 read = content.read_nowait() if content.is_eof() else await response.read()
                 return ApiResponse(response.status, response.headers, read)
         except FAILURES as error:
-            raise finding_of(error) from error
+            raise finding_of(error) from shown_below(error)
         except RuntimeError as error:
             if self.session.closed:
                 msg = "the aiohttp session is closed"
@@ -231,6 +231,11 @@ def finding_of(error: Exception) -> NoAnswer:
     if isinstance(error, REFUSED):
         return NoAnswer(_describe(error), reached=False, timed_out=timed_out)
     return NoAnswer("no answer in time" if timed_out else _describe(error), reached=True, timed_out=timed_out)
+
+
+def shown_below(error: Exception) -> Exception | None:
+    """Give what a traceback shows below an error: not what quotes the address of the proxy, and its password."""
+    return None if isinstance(error, aiohttp.ClientHttpProxyError) else error
 
 
 def _wants_other_credentials(error: Exception) -> bool:

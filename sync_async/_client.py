@@ -25,6 +25,7 @@ from sync_async._settings import (
     as_max_retries,
     as_request_options,
     as_timeout,
+    checked_proxy,
     default_max_connections,
     find_api_key,
     find_base_url,
@@ -65,7 +66,8 @@ class AsyncSync(OnDemand):
         follow_redirects: Whether redirects are followed; only within the API's own origin in any case.
         headers: Sent with every request.
         session: An aiohttp session of yours, which is used and never closed.
-        proxy: URL of an HTTP proxy. Proxy variables of the environment are not read.
+        proxy: Address of an HTTP proxy, such as `http://user:password@proxy.example:3128`. Proxy variables of the
+            environment are not read.
         max_connections: How many requests are under way at once; further ones queue. None: 512, or half of the
             files that the process may have open, if those are fewer.
 
@@ -110,7 +112,11 @@ class AsyncSync(OnDemand):
             follow_redirects=bool(follow_redirects),
             headers=_checked_headers(headers or {}),
         )
-        pool = Pool(session=session, proxy=proxy, max_connections=_checked_connections(max_connections))
+        pool = Pool(
+            session=session,
+            proxy=checked_proxy(proxy),
+            max_connections=_checked_connections(max_connections),
+        )
         self._use(Transport(settings, pool))
 
     def _use(self, transport: Transport) -> None:

@@ -149,12 +149,35 @@ def find_base_url(given: str | None, environment: SyncEnvironment) -> str:
     url = given if given is not None else os.environ.get("SYNC_BASE_URL") or environment.value
     if not isinstance(url, str):
         raise ArgumentError("base_url", f"{type(url).__name__} is not text such as 'https://api.sync.so'")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ArgumentError("base_url", f"{url!r} is not an http(s) address such as 'https://api.sync.so'")
-    if parts.username or parts.password:
+    if "@" in url:
         raise ArgumentError("base_url", "credentials do not belong in an address; pass api_key")
+    if not _is_address(url) or "?" in url or "#" in url:
+        raise ArgumentError("base_url", f"{url!r} is not an http(s) address such as 'https://api.sync.so'")
     return url.rstrip("/").removesuffix("/v2")
+
+
+def checked_proxy(url: Any) -> str | None:
+    """Check the address of a proxy.
+
+    Raises:
+        ArgumentError: It is none; what it is stays untold, since it may hold a password.
+    """
+    if url is None:
+        return None
+    if isinstance(url, str) and _is_address(url):
+        return url
+    raise ArgumentError(
+        "proxy", "it is not the address of an HTTP proxy such as 'http://proxy.example:3128'; None means no proxy"
+    )
+
+
+def _is_address(url: str) -> bool:
+    """Tell whether a text is the http(s) address of a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or no port
+        return False
 
 
 class RequestOptionsDict(TypedDict, total=False):

@@ -14,7 +14,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from sync_async._aiohttp import FAILURES, client_timeout, finding_of, send_stream
+from sync_async._aiohttp import FAILURES, client_timeout, finding_of, send_stream, shown_below
 from sync_async._bodies import CHUNK_BYTES, Source
 from sync_async._errors import ArgumentError
 from sync_async._response import NoAnswer
@@ -54,7 +54,7 @@ class StorageAnswer:
             async for chunk in self._response.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
         except FAILURES as error:
-            raise finding_of(error) from error
+            raise finding_of(error) from shown_below(error)
 
 
 @attrs.frozen(kw_only=True)
@@ -149,4 +149,4 @@ def _findings() -> Iterator[None]:
     except ValueError:  # its text may hold the link, which is signed
         raise NoAnswer("the link is no address that can be asked", reached=False, hopeless=True) from None
     except FAILURES as error:
-        raise finding_of(error) from error
+        raise finding_of(error) from shown_below(error)

@@ -50,7 +50,8 @@ class Sync(ClientFacade):
         max_retries: How often a failed attempt is repeated; 0 sends once.
         follow_redirects: Whether redirects are followed; only within the API's own origin in any case.
         headers: Sent with every request.
-        proxy: URL of an HTTP proxy. Proxy variables of the environment are not read.
+        proxy: Address of an HTTP proxy, such as `http://user:password@proxy.example:3128`. Proxy variables of the
+            environment are not read.
         max_connections: How many requests are under way at once; further ones queue. None: 512, or half of the
             files that the process may have open, if those are fewer.
 

@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,13 +190,14 @@ async def test_a_proxy_that_refuses_its_tunnel_has_started_nothing() -> None:
         writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy = f"http://user:pass-secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with AsyncSync(api_key="k", base_url="https://127.0.0.1:9", proxy=proxy) as client:
             with pytest.raises(
                 ApiConnectionError, match=r"the proxy refused to connect \(407 Proxy Authentication Required\)"
             ) as caught:
                 await client.generations.create(model="lipsync-2", input=INPUT)
     assert (caught.value.attempts, caught.value.outcome_unknown) == (1, False)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_every_public_name_can_be_loaded_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import traceback
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,11 +57,27 @@ def test_the_servers_of_sync_so_can_be_chosen() -> None:
     assert find_base_url(None, SyncEnvironment.DEV) == "https://dev-api.sync.so"
 
 
-@pytest.mark.parametrize("url", ["", "api.sync.so", "ftp://x", "https://", "https://x?y=1", "https://u:p@x", 3])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "api.sync.so",
+            "ftp://x",
+            "https://",
+            "https://x?y=1",
+            "https://x#y",
+            "https://[::1",
+            "https://x:port",
+        ),
+        *("https://u:pass-secret@x", "u:pass-secret@x", 3),
+    ],
+)
 def test_a_base_url_that_is_none_is_refused(url: Any) -> None:
-    """Also one with credentials or a query in it."""
-    with pytest.raises(ArgumentError, match="base_url"):
+    """Also one with credentials, which are not shown, or with a query in it."""
+    with pytest.raises(ArgumentError, match="base_url") as caught:
         AsyncSync(api_key="k", base_url=url)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_key_shows_itself_to_nobody() -> None:
@@ -145,3 +162,23 @@ def test_a_client_has_its_usual_number_of_connections_where_sockets_are_no_files
 ) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
     assert default_max_connections() == 512
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "",
+        "proxy.example:3128",
+        "user:pass-secret@proxy.example:3128",
+        "socks5://user:pass-secret@proxy.example:1080",
+        "http://",
+        "http://user:pass-secret@[::1",
+        "http://user:pass-secret@proxy.example:port",
+        b"http://proxy.example:3128",
+    ],
+)
+def test_what_is_no_address_of_a_proxy_is_refused_at_once(proxy: Any) -> None:
+    """Nothing is sent past a proxy by mistake, and no password is shown."""
+    with pytest.raises(ArgumentError, match=r"^proxy: .*'http://proxy\.example:3128'") as caught:
+        AsyncSync(api_key="k", proxy=proxy)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
