@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
 
@@ -113,7 +114,7 @@ class AsyncSync(OnDemand):
             headers=_checked_headers(headers or {}),
         )
         pool = Pool(
-            session=session,
+            session=_checked_session(session),
             proxy=checked_proxy(proxy),
             max_connections=_checked_connections(max_connections),
         )
@@ -328,6 +329,15 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     if any(name.lower() == "x-api-key" for name in checked):
         raise ArgumentError("headers", "the key does not belong among them; pass api_key")
     return checked
+
+
+def _checked_session(session: Any) -> aiohttp.ClientSession | None:
+    if session is None:
+        return None
+    known = sys.modules.get("aiohttp")  # who has a session has imported it
+    if known is None or not isinstance(session, known.ClientSession):
+        raise ArgumentError("session", f"{type(session).__name__} is not an aiohttp.ClientSession")
+    return cast("aiohttp.ClientSession", session)
 
 
 def _checked_connections(value: int | None) -> int:

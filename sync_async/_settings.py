@@ -144,8 +144,11 @@ def find_base_url(given: str | None, environment: SyncEnvironment) -> str:
     """Take the given URL, else that of the environment variable, else that of the chosen server.
 
     Raises:
-        ArgumentError: It is not an absolute http(s) URL without query and credentials.
+        ArgumentError: It is not an absolute http(s) URL without query and credentials, or there is no such server.
     """
+    if not isinstance(environment, SyncEnvironment):
+        names = ", ".join(str(known) for known in SyncEnvironment)
+        raise ArgumentError("environment", f"{environment!r} is none of {names}; another address is a base_url")
     url = given if given is not None else os.environ.get("SYNC_BASE_URL") or environment.value
     if not isinstance(url, str):
         raise ArgumentError("base_url", f"{type(url).__name__} is not text such as 'https://api.sync.so'")

@@ -164,6 +164,20 @@ def test_a_client_has_its_usual_number_of_connections_where_sockets_are_no_files
     assert default_max_connections() == 512
 
 
+@pytest.mark.parametrize("environment", ["DEV", "https://dev-api.sync.so", None])
+def test_a_server_that_is_none_of_sync_so_is_refused(environment: Any) -> None:
+    """With those that there are."""
+    with pytest.raises(ArgumentError, match=r"^environment: .*SyncEnvironment\.DEV; another .* base_url$"):
+        AsyncSync(api_key="k", environment=environment)
+
+
+@pytest.mark.parametrize("session", [object(), "session", 3])
+def test_what_is_no_session_is_refused_at_once(session: Any) -> None:
+    """And not at the first request."""
+    with pytest.raises(ArgumentError, match=r"^session: (object|str|int) is not an aiohttp\.ClientSession$"):
+        AsyncSync(api_key="k", session=session)
+
+
 @pytest.mark.parametrize(
     "proxy",
     [
