@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from unittest import mock
 
 import opponents
 import plots
@@ -53,6 +54,7 @@ class Figure(NamedTuple):
     unit: int = 1
     """What one count holds: a list of 1000 generations."""
     scheme: str = "http"
+    """What the server speaks."""
 
 
 FIGURES = [
@@ -190,17 +192,16 @@ def answering(figure: Figure) -> Iterator[str]:
         yield "-"
         return
     words = [str(figure.delay)]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         if figure.scheme == "https":
             trusted, own = Path(folder, "authority.pem"), Path(folder, "server.pem")
             authority = trustme.CA()
             authority.cert_pem.write_to_path(trusted)
             authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
-            os.environ["SSL_CERT_FILE"] = str(trusted)
+            stack.enter_context(mock.patch.dict(os.environ, SSL_CERT_FILE=str(trusted)))
             words.append(str(own))
-        with serving("server.py", *words) as port:
-            yield f"{figure.scheme}://127.0.0.1:{port}"
-        os.environ.pop("SSL_CERT_FILE", None)
+        port = stack.enter_context(serving("server.py", *words))
+        yield f"{figure.scheme}://127.0.0.1:{port}"
 
 
 def compared(figure: Figure) -> dict[str, Any]:
@@ -251,7 +252,7 @@ def transfers_measured() -> list[dict[str, Any]]:
 
 
 def measured_anew(only: str) -> dict[str, Any]:
-    """Measure the figures of one workload, and take the rest from the last run."""
+    """Measure the figures of one workload or scheme, and take the rest from the last run."""
     latest: dict[str, Any] = json.loads(LATEST.read_text(encoding="utf-8"))
     known = {old["figure"]: old for old in latest["results"]}
     latest["results"] = [
