@@ -247,7 +247,9 @@ def _wants_other_credentials(error: Exception) -> bool:
 def _describe(error: Exception) -> str:
     """Say what happened, without the URL and its query that aiohttp puts into its messages."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+        # aiohttp 3.12 keeps what is wrong with a certificate in a place of its own
+        cause = getattr(error, "certificate_error", None) or error.os_error
+        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
         return f"no connection to {error.host}:{error.port}: {reason}"
     if isinstance(error, TimeoutError):
         return "no connection in time"
