@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 from collections.abc import Iterator
 from types import TracebackType
@@ -20,6 +21,8 @@ class Deadlines:
         self.loop = loop
         self._limits: dict[asyncio.Task[Any], Limit] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._context = contextvars.Context()
+        """Of no call: a timer outlives the one that sets it, and would hold what its caller has."""
 
     def within(self, seconds: float) -> Limit:
         """Give a context that ends with a TimeoutError if it lasts longer; contexts of one task do not nest."""
@@ -43,7 +46,7 @@ class Deadlines:
         if timer is None or limit.end < timer.when():
             if timer is not None:
                 timer.cancel()
-            self._timer = self.loop.call_at(limit.end, self._look)
+            self._timer = self.loop.call_at(limit.end, self._look, context=self._context)
 
     def end(self, limit: Limit) -> None:
         """Forget a limit; the timer is left to find that there is nothing to do."""
@@ -66,7 +69,7 @@ class Deadlines:
                 task.cancel()
             soonest = min(soonest, limit.end)
         if soonest < math.inf:
-            self._timer = self.loop.call_at(soonest, self._look)
+            self._timer = self.loop.call_at(soonest, self._look, context=self._context)
 
 
 class Limit:

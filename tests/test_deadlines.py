@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -136,6 +139,26 @@ def test_an_error_of_the_work_passes() -> None:
         await asyncio.sleep(60)
 
     run(work())
+
+
+class Belonging:
+    """Something of a caller's."""
+
+
+async def test_the_timer_holds_nothing_of_the_call_that_set_it() -> None:
+    """It outlives the call, and a context holds all that a caller has put there; a blocking client, too."""
+    place: contextvars.ContextVar[Belonging] = contextvars.ContextVar("place")
+    deadlines = deadlines_here()
+
+    async def call() -> weakref.ref[Belonging]:
+        place.set(belonging := Belonging())
+        await sleep_within(deadlines, 60, 0)
+        return weakref.ref(belonging)
+
+    left = await asyncio.create_task(call())
+    await asyncio.sleep(0)  # the turn in which the task is let go
+    gc.collect()
+    assert left() is None
 
 
 async def test_outside_of_a_task_there_is_no_limit_to_keep() -> None:
