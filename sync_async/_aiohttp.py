@@ -21,6 +21,7 @@ from yarl import URL
 from sync_async._connections import GuardedConnector, make_connector
 from sync_async._deadlines import Deadlines
 from sync_async._errors import ClosedError
+from sync_async._reads import Reads
 from sync_async._response import ApiResponse, NoAnswer
 from sync_async._settings import Timeout
 
@@ -72,6 +73,16 @@ class SendOnce:
         return await handler(request)
 
 
+class PreparedHeaders(CIMultiDict[str]):
+    """The headers that all requests of a client have, in the form that aiohttp takes without making it anew.
+
+    Attributes:
+        reads: The short way for requests that have no others, and no body; None where there is none.
+    """
+
+    reads: Reads | None = None
+
+
 _NO_LIMIT = contextlib.nullcontext()
 
 
@@ -90,10 +101,12 @@ class Exchange:
         deadlines = connector.deadlines if isinstance(connector, GuardedConnector) else None
         object.__setattr__(self, "_deadlines", deadlines or Deadlines(asyncio.get_running_loop()))
 
-    @staticmethod
-    def prepared(headers: Mapping[str, str]) -> Mapping[str, str]:
-        """Give headers in the form that aiohttp takes without making it anew."""
-        return CIMultiDict(headers)
+    def prepared(self, base_url: str, headers: Mapping[str, str]) -> PreparedHeaders:
+        """Make what is the same for all requests with these headers."""
+        made = PreparedHeaders(headers)
+        if self.is_own and self.proxy is None and Reads.suit(self.session):
+            made.reads = Reads(self.session, base_url, made)
+        return made
 
     async def run(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: Timeout
@@ -110,8 +123,12 @@ class Exchange:
                 response = await self._send_form(method, url, headers, body, timeout)
                 with limit:
                     return ApiResponse(response.status, response.headers, await response.read())
+            limits = client_timeout(timeout.connect, None)
             with limit:
-                response = await self._send(method, url, headers, body, client_timeout(timeout.connect, None))
+                reads = _short_way(method, headers, body)
+                if reads is not None:
+                    return await reads.send(url, limits)
+                response = await self._send(method, url, headers, body, limits)
                 content = response.content
                 # reading to the end gives the connection back, and failing to do so closes it; what came whole
                 # with its head has done so already
@@ -153,6 +170,12 @@ class Exchange:
             return {}
         # keeps whatever middlewares the caller's session has
         return {"middlewares": (*getattr(self.session, "_middlewares", ()), SendOnce())}
+
+
+def _short_way(method: str, headers: Mapping[str, str], body: Body | None) -> Reads | None:
+    if method != "GET" or body is not None or not isinstance(headers, PreparedHeaders):
+        return None
+    return headers.reads if headers.reads is not None and headers.reads.are_open else None
 
 
 class Streamed(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import selectors
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import aiohttp
 import attrs
 
 from sync_async import AsyncSync, Generation, Timeout
@@ -184,6 +186,16 @@ class Awaited(Style):
         return outcome
 
 
+class InASession(Awaited):
+    """Calls of `AsyncSync` over a session of the caller's, which carries reads, too."""
+
+    name = "in a session"
+
+    async def _together(self, calls: Sequence[Call], **settings: Any) -> list[Outcome]:
+        async with aiohttp.ClientSession() as session:
+            return await super()._together(calls, session=session, **settings)
+
+
 async def _drained(value: Any) -> Any:
     return [item async for item in value] if isinstance(value, AsyncItems) else await value
 
@@ -234,12 +246,12 @@ def _guard(client: Any, outcome: Outcome) -> None:
 
 
 @contextlib.contextmanager
-def awaited() -> Iterator[Style]:
+def awaited(style: type[Awaited] = Awaited) -> Iterator[Style]:
     """Give the style of asyncio programs, with a house."""
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=CampaignLoop) as runner:
         house = runner.run(House.open(Path(folder)))
         try:
-            yield Awaited(house, runner)
+            yield style(house, runner)
         finally:
             runner.run(house.close())
 
@@ -256,5 +268,9 @@ def blocking() -> Iterator[Style]:
             keeper._portal.run(house.close())
 
 
-STYLES = {"awaited": awaited, "blocking": blocking}
+STYLES: dict[str, Callable[[], contextlib.AbstractContextManager[Style]]] = {
+    "awaited": awaited,
+    "blocking": blocking,
+    "in a session": functools.partial(awaited, InASession),
+}
 PATIENT, HURRIED = Timeout(), Timeout(connect=10, read=15, total=20)

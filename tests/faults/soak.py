@@ -1,12 +1,13 @@
 """The long form of the campaign: `python -m tests.faults.soak`, or `make soak`.
 
-First each fault at each step of each call, once and always, in both styles; then, until time is up, calls at once
+First each fault at each step of each call, once and always, in all styles; then, until time is up, calls at once
 and one after the other under faults drawn at random. The seed is printed; `--seed` plays the same again.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 import time
@@ -28,17 +29,16 @@ ROUNDS_A_HOUSE = 200
 
 
 def matrix(until: float, report: Callable[[str], None]) -> int:
-    """Play all cells in both styles, and give how many there were."""
+    """Play all cells in all styles, and give how many there were."""
     count = 0
-    for open_style in STYLES.values():
-        for fault in FAULTS:
-            with open_style() as style:
-                for cell in cells_of(fault):
-                    count += 1
-                    for what in faults_in(style, cell):
-                        report(f"{style.name} {cell}: {what}")
-            if time.monotonic() > until:
-                return count
+    for fault, open_style in itertools.product(FAULTS, STYLES.values()):
+        with open_style() as style:
+            for cell in cells_of(fault):
+                count += 1
+                for what in faults_in(style, cell):
+                    report(f"{style.name} {cell}: {what}")
+        if time.monotonic() > until:
+            break
     return count
 
 
@@ -119,9 +119,10 @@ def _purchases(house: House, played: list[tuple[Case, Outcome]], before: set[str
 def at_random(seed: int, until: float, report: Callable[[str], None]) -> int:
     """Play rounds until time is up, and give how many calls there were."""
     chance, count, number = random.Random(seed), 0, 0
-    while time.monotonic() < until:
-        name = list(STYLES)[number % len(STYLES)]
-        with STYLES[name]() as style:
+    for name, open_style in itertools.cycle(STYLES.items()):
+        if time.monotonic() > until:
+            break
+        with open_style() as style:
             for _ in range(ROUNDS_A_HOUSE):
                 number += 1
                 drawn = Round.drawn(chance)

@@ -6,6 +6,7 @@ to hold in a cell stands in `cells`, what has to come of it in `expectations`.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,9 @@ from tests.faults.kinds import FAULTS, Fault
 
 @pytest.fixture(scope="module")
 def styles() -> Iterator[list[Style]]:
-    """Both styles, each with a house of its own."""
-    with STYLES["awaited"]() as awaited, STYLES["blocking"]() as blocking:
-        yield [awaited, blocking]
+    """All styles, each with a house of its own."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(style()) for style in STYLES.values()]
 
 
 def test_every_method_that_sends_requests_has_its_cases_here_or_elsewhere() -> None:
