@@ -96,11 +96,10 @@ def as_max_retries(value: Any) -> int:
 class Secret:
     """An API key that shows itself to nobody: not in a repr, not in `vars()`, not in a pickle."""
 
-    __slots__ = ("_give", "is_fixed")
+    __slots__ = ("_give",)
 
     def __init__(self, key: ApiKey) -> None:
         self._give: Callable[[], str] = key if callable(key) else lambda: key
-        self.is_fixed = not callable(key)
 
     def reveal(self) -> str:
         """Give the key; a callable is asked each time, so that keys can change."""

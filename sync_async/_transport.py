@@ -202,19 +202,18 @@ class Transport:
         self.addresses: dict[object, tuple[str, float]] = {}
         """Where files are that were sent, and until when that is relied upon; see `transfer.upload`."""
         self._base_headers = settings.base_headers()
-        self._prepared: tuple[Exchange, Mapping[str, str]] | None = None
+        self._prepared: tuple[Exchange, str, Mapping[str, str]] | None = None
 
     def headers_of(self, request: ApiRequest[Any], exchange: Exchange) -> Mapping[str, str]:
-        """Give the headers of a request; a key that may change is asked for each time."""
-        prepared = self._prepared
-        if prepared is not None and prepared[0] is exchange:  # a forked child has another
-            headers = prepared[1]
-        else:
-            key = self.settings.key
-            headers = {**self._base_headers, KEY: key.reveal()}
-            if key.is_fixed:
-                headers = exchange.prepared(self.settings.base_url, headers)
-                self._prepared = exchange, headers
+        """Give the headers of a request; what is the same for all is made once."""
+        key, prepared = self.settings.key.reveal(), self._prepared
+        if prepared is None or prepared[:2] != (
+            exchange,
+            key,
+        ):  # keys may change, and a forked child has another pool
+            made = exchange.prepared(self.settings.base_url, {**self._base_headers, KEY: key})
+            prepared = self._prepared = exchange, key, made
+        headers: Mapping[str, str] = prepared[2]
         if isinstance(request.body, bytes):
             headers = {**headers, "Content-Type": "application/json"}
         return merge_headers(headers, request.headers) if request.headers else headers

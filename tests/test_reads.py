@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import functools
 import gzip
+import itertools
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import attrs
@@ -64,13 +66,10 @@ async def wire() -> AsyncIterator[Wire]:
     await asyncio.gather(*state.served)
 
 
-async def past_and_through(wire: Wire, read: Callable[[AsyncSync], Any], **settings: Any) -> tuple[str, str]:
-    """Send a read past the session, and again through it, and give the heads."""
-    for key in ("sk-1", lambda: "sk-1"):  # headers with a key that may change are made for each call
-        async with AsyncSync(api_key=key, **{"base_url": wire.url, **settings}) as client:
-            await read(client)
-    past, through = wire.heads
-    return past, through
+def both_ways() -> Iterator[contextlib.AbstractContextManager[object]]:
+    """Give in what reads pass the session, and in what they go through it."""
+    yield contextlib.nullcontext()
+    yield mock.patch.object(aiohttp, "__version__", "99.0.0")
 
 
 def lines(head: str) -> tuple[str, set[str]]:
@@ -94,13 +93,11 @@ def lines(head: str) -> tuple[str, set[str]]:
 @pytest.mark.parametrize("base", ["", "/gateway", "/a%20b/c%2Fd"])
 async def test_the_bytes_are_those_that_the_session_sends(wire: Wire, headers: dict[str, str], base: str) -> None:
     """Whatever headers the client has, and whatever its address is."""
-    query = {"search": "a b&c/ü", "limit": 7}
-    past, through = await past_and_through(
-        wire,
-        lambda client: client.request("GET", "/v2/x", query=query),
-        headers=headers,
-        base_url=wire.url + base,
-    )
+    for way in both_ways():
+        with way:
+            async with AsyncSync(api_key="sk-1", headers=headers, base_url=wire.url + base) as client:
+                await client.request("GET", "/v2/x", query={"search": "a b&c/ü", "limit": 7})
+    past, through = wire.heads
     assert lines(past) == lines(through)
     assert past.startswith(f"GET {base}/v2/x?search=a%20b%26c%2F%C3%BC&limit=7 HTTP/1.1\r\n")
 
@@ -111,10 +108,24 @@ async def test_a_redirect_is_followed_in_the_same_way(wire: Wire) -> None:
         wire.heads.clear()
         moved = f"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n".encode()
         wire.answers = [[moved], [WHOLE], [moved], [WHOLE]]
-        for key in ("sk-1", lambda: "sk-1"):
-            async with AsyncSync(api_key=key, base_url=wire.url) as client:
-                await client.request("GET", "/v2/x")
+        for way in both_ways():
+            with way:
+                async with AsyncSync(api_key="sk-1", base_url=wire.url) as client:
+                    await client.request("GET", "/v2/x")
         assert lines(wire.heads[1]) == lines(wire.heads[3])
+
+
+async def test_a_key_that_changes_changes_at_once(wire: Wire) -> None:
+    """And what is made for all reads with a key is made anew."""
+    keys = iter(["sk-1", "sk-1", "sk-2", "sk-2", "sk-1"])
+    made: list[Any] = []
+    async with AsyncSync(api_key=lambda: next(keys), base_url=wire.url) as client:
+        for _ in range(5):
+            await client.request("GET", "/v2/x")
+            made.append(client._transport._prepared)
+    sent = [field for head in wire.heads for field in lines(head)[1] if field.startswith("x-api-key")]
+    assert sent == [f"x-api-key: sk-{number}" for number in (1, 1, 2, 2, 1)]
+    assert [before is after for before, after in itertools.pairwise(made)] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -176,9 +187,9 @@ async def test_a_connection_with_an_answer_to_come_is_not_used_again(wire: Wire,
 async def test_what_is_no_http_is_told_in_the_same_words(wire: Wire) -> None:
     said = []
     wire.answers = [[b"SMTP ready\r\n\r\n"]]
-    for key in ("sk-1", lambda: "sk-1"):
-        async with AsyncSync(api_key=key, base_url=wire.url, max_retries=0) as client:
-            with pytest.raises(ApiConnectionError) as caught:
+    for way in both_ways():
+        with way, pytest.raises(ApiConnectionError) as caught:
+            async with AsyncSync(api_key="sk-1", base_url=wire.url, max_retries=0) as client:
                 await client.request("GET", "/v2/x")
         said.append(str(caught.value))
     assert said[0] == said[1]
