@@ -1,7 +1,8 @@
 """Build the wheel once, and run the tests against it on each Python: `python tests/all_pythons.py 3.11 3.12`.
 
 The tests run in a copy of the checkout that lacks the packages, so that what is imported can only be the wheel.
-The generator is no part of the wheel; its tests run in the checkout.
+The generator is no part of the wheel; its tests run in the checkout. What touches aiohttp is tested with the first of
+each of its minor versions, too, whose inside is known.
 """
 
 from __future__ import annotations
@@ -31,8 +32,16 @@ COPIED = (
 )
 OF_THE_CHECKOUT = ("generator", "contributing")
 """Folders of tests whose subject is the source tree."""
+OVER_AIOHTTP = (
+    "tests/test_reads.py",
+    "tests/test_connections.py",
+    "tests/test_transport.py",
+    "tests/test_client.py",
+    "tests/faults",
+)
 GIVEN = "SYNCSO_WHEEL"  # as in tests/wheel.py, which needs no more than this program to be imported
 PIP = ("-m", "pip", "--quiet", "install")
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-n", "auto", "--dist", "loadfile")
 
 
 class StepFailedError(Exception):
@@ -54,6 +63,7 @@ def main(versions: Sequence[str]) -> None:
     failed = [version for version, python in pythons.items() if not passes(version, python, wheel)]
     if failed:
         raise StepFailedError(f"tests fail on Python {' and '.join(failed)}; see {BUILD}/*.log")
+    check_each_aiohttp(next(iter(pythons)), wheel)
 
 
 def python_of(version: str) -> str:
@@ -95,11 +105,10 @@ def passes(version: str, python: str, wheel: Path) -> bool:
     python = environment(version, python)
     groups = [part for name in ("test", "generate") for part in ("--group", f"{ROOT}/pyproject.toml:{name}")]
     step(log, python, *PIP, f"syncso[all] @ {wheel.as_uri()}", *groups)
-    pytest = ("-m", "pytest", "-p", "no:cacheprovider", "-n", "auto", "--dist", "loadfile")
     try:
-        step(log, python, *pytest, cwd=SUITE, **{GIVEN: str(wheel)})
+        step(log, python, *PYTEST, cwd=SUITE, **{GIVEN: str(wheel)})
         say(f"Python {version}, wheel: {last_line(log)}")
-        step(log, python, *pytest, "tests/generator", cwd=ROOT)
+        step(log, python, *PYTEST, "tests/generator", cwd=ROOT)
         say(f"Python {version}, generator: {last_line(log)}")
     except StepFailedError as error:
         say(f"Python {version}: {error}")
@@ -107,13 +116,34 @@ def passes(version: str, python: str, wheel: Path) -> bool:
     return True
 
 
+def check_each_aiohttp(version: str, wheel: Path) -> None:
+    """Run the tests of what touches aiohttp with the first of each of its minor versions that reads know.
+
+    Raises:
+        StepFailedError: They fail with one.
+    """
+    python = interpreter(version)
+    ask = (python, "-c", "from sync_async._reads import KNOWN; print(*KNOWN)")
+    known = subprocess.run(ask, cwd=BUILD, capture_output=True, text=True, check=True).stdout.split()
+    for minor in known:
+        log = BUILD / f"aiohttp-{minor}0.log"
+        step(log, python, *PIP, f"aiohttp=={minor}0")
+        step(log, python, *PYTEST, *OVER_AIOHTTP, cwd=SUITE, **{GIVEN: str(wheel)})
+        say(f"aiohttp {minor}0: {last_line(log)}")
+
+
+def interpreter(name: str) -> str:
+    """Give the interpreter of an environment."""
+    return str(BUILD / f"python-{name}" / "bin" / "python")
+
+
 def environment(name: str, python: str) -> str:
     """Make an environment, and give its interpreter."""
     folder = BUILD / f"python-{name}"
     step(BUILD / f"{name}.log", python, "-m", "venv", str(folder))
-    made = folder / "bin" / "python"
-    step(BUILD / f"{name}.log", str(made), *PIP, "--upgrade", "pip>=25.1")
-    return str(made)
+    made = interpreter(name)
+    step(BUILD / f"{name}.log", made, *PIP, "--upgrade", "pip>=25.1")
+    return made
 
 
 def step(log: Path, *command: str, cwd: Path = ROOT, **variables: str) -> None:
