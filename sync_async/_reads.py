@@ -65,8 +65,8 @@ class Reads:
             aiohttp.ClientError: No whole answer came.
         """
         connector = self._session.connector
-        if connector is None or connector.closed:
-            msg = "Session is closed"
+        if connector is None:
+            msg = "the session is closed"
             raise RuntimeError(msg)
         try:
             connection = await connector.connect(self._pattern, [], timeout)

@@ -1,8 +1,8 @@
 """Build the wheel once, and run the tests against it on each Python: `python tests/all_pythons.py 3.11 3.12`.
 
 The tests run in a copy of the checkout that lacks the packages, so that what is imported can only be the wheel.
-The generator is no part of the wheel; its tests run in the checkout. What touches aiohttp is tested with the first of
-each of its minor versions, too, whose inside is known.
+The generator is no part of the wheel; its tests run in the checkout. What touches aiohttp is tested with the first
+of each of its minor versions, too, whose inside is known.
 """
 
 from __future__ import annotations
