@@ -9,7 +9,6 @@ a call's time. All else that is sent, and so whatever buys, goes through the ses
 from __future__ import annotations
 
 import asyncio
-import inspect
 import types
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -26,7 +25,8 @@ KNOWN = ("3.12.", "3.13.", "3.14.")
 
 _REQUEST = aiohttp.ClientSession._request  # noqa: SLF001
 _IS_GENUINE = (  # a wrapper may pass for what it wraps, but for its type
-    type(_REQUEST) is types.FunctionType and inspect.getfile(_REQUEST) == inspect.getfile(aiohttp.ClientSession)
+    type(_REQUEST) is types.FunctionType
+    and _REQUEST.__code__.co_filename == getattr(aiohttp.client, "__file__", None)
 )
 
 
