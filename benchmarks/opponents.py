@@ -1,8 +1,7 @@
 """What is measured beside each other: how each is installed, and how each reads a generation.
 
-syncso, the vendor's syncsdk and httpx are used as they come, with their own limits of connections; aiohttp has
-none, since it is the limit. aiohttp and httpx are bare: the same GET and `json.loads`, without data classes,
-retries or errors.
+syncso, the vendor's syncsdk and httpx are used as they come, with their own limits of connections; aiohttp is given
+none. aiohttp and httpx are bare: the same GET and `json.loads`, without data classes, retries or errors.
 """
 
 from __future__ import annotations

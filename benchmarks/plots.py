@@ -59,7 +59,7 @@ def ratios(results: list[Results], path: Path) -> Path:
         axes.annotate(text, (max(value, wanted), row), (4, 0), textcoords="offset points", va="center")
         if wanted:
             axes.plot([wanted, wanted], [row - 0.31, row + 0.31], color=WANTED, linewidth=2)
-    axes.margins(x=0.15)
+    axes.set_xlim(0.5, 5 * max(values))  # room for the longest bar's text
     return _saved(figure, path)
 
 
