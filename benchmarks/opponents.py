@@ -1,6 +1,6 @@
 """What is measured beside each other: how each is installed, and how each reads a generation.
 
-syncso, the vendor's syncsdk and httpx are used as they come, with their own limits of connections; aiohttp is given
+syncso, the vendor's syncsdk and httpx are used as they come, with their own limits of connections; aiohttp has
 none. aiohttp and httpx are bare: the same GET and `json.loads`, without data classes, retries or errors.
 """
 
