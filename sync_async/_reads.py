@@ -21,7 +21,7 @@ from yarl import URL
 from sync_async._response import ApiResponse
 
 KNOWN = ("3.12.", "3.13.", "3.14.")
-"""The versions of aiohttp that were found to be inside as this module takes them to be."""
+"""The versions of aiohttp with which all tests pass; the reads of any other go through the session, too."""
 
 _REQUEST = aiohttp.ClientSession._request  # noqa: SLF001
 _IS_GENUINE = (  # a wrapper may pass for what it wraps, but for its type
@@ -49,7 +49,7 @@ class Reads:
 
     @staticmethod
     def suit(session: aiohttp.ClientSession) -> bool:
-        """Tell whether reads may pass a session: aiohttp is known, and nobody has asked to see all requests."""
+        """Tell whether reads may go past a session: aiohttp is known, and nobody has asked to see all requests."""
         return _IS_GENUINE and aiohttp.__version__.startswith(KNOWN) and not session.trace_configs
 
     @property

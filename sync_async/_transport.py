@@ -207,10 +207,8 @@ class Transport:
     def headers_of(self, request: ApiRequest[Any], exchange: Exchange) -> Mapping[str, str]:
         """Give the headers of a request; what is the same for all is made once."""
         key, prepared = self.settings.key.reveal(), self._prepared
-        if prepared is None or prepared[:2] != (
-            exchange,
-            key,
-        ):  # keys may change, and a forked child has another pool
+        # keys may change, and a forked child has connections of its own
+        if prepared is None or prepared[:2] != (exchange, key):
             made = exchange.prepared(self.settings.base_url, {**self._base_headers, KEY: key})
             prepared = self._prepared = exchange, key, made
         headers: Mapping[str, str] = prepared[2]

@@ -67,7 +67,7 @@ async def wire() -> AsyncIterator[Wire]:
 
 
 def both_ways() -> Iterator[contextlib.AbstractContextManager[object]]:
-    """Give in what reads pass the session, and in what they go through it."""
+    """Give in what reads go past the session, and in what they go through it."""
     yield contextlib.nullcontext()
     yield mock.patch.object(aiohttp, "__version__", "99.0.0")
 
@@ -226,7 +226,7 @@ async def reads_of(
         return exchange.prepared("http://127.0.0.1:9", {}).reads
 
 
-async def test_reads_pass_the_session_of_a_client() -> None:
+async def test_reads_go_past_the_session_of_a_client() -> None:
     reads = await reads_of(make_session())
     assert reads is not None
     assert reads.are_open
