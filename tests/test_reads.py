@@ -18,7 +18,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sync_async import ApiConnectionError, ApiTimeoutError, AsyncSync, RequestOptions
+from sync_async import ApiConnectionError, ApiTimeoutError, AsyncSync, ClosedError, RequestOptions, Timeout
 from sync_async._aiohttp import Exchange, PreparedHeaders, make_session
 from sync_async._reads import Reads
 from tests.conftest import Server
@@ -230,6 +230,17 @@ async def test_reads_go_past_the_session_of_a_client() -> None:
     reads = await reads_of(make_session())
     assert reads is not None
     assert reads.are_open
+
+
+async def test_a_session_that_was_closed_is_told() -> None:
+    """As it is for what goes through it."""
+    session = make_session()
+    exchange = Exchange(session=session, is_own=True, proxy=None)
+    headers = exchange.prepared("http://127.0.0.1:9", {})
+    await session.close()
+    for method in ("GET", "DELETE"):
+        with pytest.raises(ClosedError, match="the aiohttp session is closed"):
+            await exchange.run(method, "http://127.0.0.1:9/v2/x", headers, None, Timeout())
 
 
 async def test_they_go_through_one_of_the_callers() -> None:
